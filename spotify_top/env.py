@@ -1,0 +1,113 @@
+"""Readers of environment variables. An empty variable counts as unset; a bad one ends the start with one line.
+
+No message repeats the value: it may be a secret pasted into the wrong place.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+DATABASES = ("sqlite", "postgres", "postgresql")
+
+
+def refuse(name: str, problem: str) -> NoReturn:
+    """Ends the process with exit code 1 and one line on stderr that names the variable."""
+    sys.exit(f"{name} {problem}")
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def required(name: str, how: str) -> str:
+    return text(name) or refuse(name, f"is not set: {how}")
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    value = text(name, "on" if default else "off").lower()
+    if value in {"on", "true", "yes", "1"}:
+        return True
+    if value in {"off", "false", "no", "0"}:
+        return False
+    refuse(name, "must be on or off.")
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    value = text(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+        refuse(name, f"must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def words(name: str) -> list[str]:
+    """The comma-separated parts, without the blanks around them."""
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def hosts(name: str) -> list[str]:
+    found = words(name)
+    for host in found:
+        if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", host):
+            refuse(name, "must be host names separated by commas, without https:// or a port.")
+    return found
+
+
+def origins(name: str) -> list[str]:
+    found = words(name)
+    for origin in found:
+        if not re.fullmatch(r"https?://[^/\s@]+", origin):
+            refuse(name, "must be origins such as https://top.example.com, separated by commas.")
+    return found
+
+
+def service_url(name: str, default: str) -> str:
+    """The address of a service, without a slash at its end; https, or http on this very machine."""
+    value = text(name, default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        usable = bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        secure = usable = False
+    if not (secure and usable):
+        refuse(name, "must be an https address (or http on 127.0.0.1), such as " + default + ".")
+    return value
+
+
+def folder(name: str) -> Path | None:
+    value = text(name)
+    if not value:
+        return None
+    if not Path(value).is_absolute():
+        refuse(name, "must be an absolute path.")
+    return Path(value)
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Django's settings of a database: PostgreSQL with persistent, checked connections, or SQLite in WAL mode."""
+    value = text(name, default)
+    if value.partition("://")[0] not in DATABASES:
+        refuse(name, "must be postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:////absolute/path.sqlite3.")
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(value, conn_max_age=600, conn_health_checks=True))
+    except ValueError:
+        refuse(name, "cannot be read: write special characters in the password as %XX, as in a web address.")
+    if not config["NAME"]:
+        refuse(name, "names no database: put it behind the last slash.")
+    options = config.setdefault("OPTIONS", {})
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["CONN_MAX_AGE"] = 0
+        options |= {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    else:
+        options.setdefault("connect_timeout", 5)
+    return config

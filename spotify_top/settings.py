@@ -1,0 +1,161 @@
+"""Settings of Top Twenty, all from the environment or from a `.env` file beside manage.py.
+
+README.md lists every variable. A missing or malformed one ends the start with one line that names it.
+"""
+
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from spotify_top import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env")
+
+SECRET_KEY = env.required(
+    "SECRET_KEY",
+    'put a long random string there; python -c "import secrets; print(secrets.token_urlsafe(50))" makes one.',
+)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+DEBUG = env.flag("DEBUG")
+BEHIND_PROXY = env.flag("BEHIND_PROXY")
+SITE_NAME = env.text("SITE_NAME", "Top Twenty")
+
+# Spotify
+SPOTIPY_CLIENT_ID = env.text("SPOTIPY_CLIENT_ID")
+SPOTIPY_CLIENT_SECRET = env.text("SPOTIPY_CLIENT_SECRET")
+SPOTIFY_HOST_ID = env.text("SPOTIFY_HOST_ID")
+SPOTIFY_ACCOUNTS_URL = env.service_url("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
+SPOTIFY_API_URL = env.service_url("SPOTIFY_API_URL", "https://api.spotify.com/v1")
+TOP_TRACKS_LIMIT = env.number("TOP_TRACKS_LIMIT", 20, least=1, most=20)
+STAGING_DIR = env.folder("STAGING_DIR")
+REFRESH_TOKEN = env.text("REFRESH_TOKEN")
+# Set by `manage.py demo` alone, for the ribbon that says so.
+DEMO = env.flag("DEMO")
+
+# Loopback stays allowed: the health checks of containers ask there.
+ALLOWED_HOSTS = [*env.hosts("ALLOWED_HOSTS"), "127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+if render_hostname := env.text("RENDER_EXTERNAL_HOSTNAME"):
+    ALLOWED_HOSTS.append(render_hostname)
+    CSRF_TRUSTED_ORIGINS.append(f"https://{render_hostname}")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "tracks.spotify",
+    "tracks",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "spotify_top.urls"
+WSGI_APPLICATION = "spotify_top.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tracks.context_processors.site",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Sign-in: with Spotify for the host, with a password for a superuser at /admin/login/
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "index"
+LOGOUT_REDIRECT_URL = "index"
+ACCOUNT_ADAPTER = "tracks.spotify.adapter.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ADAPTER = "tracks.spotify.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_ONLY = True
+SOCIALACCOUNT_STORE_TOKENS = True
+SOCIALACCOUNT_PROVIDERS = {
+    "spotify": {
+        "APP": {"client_id": SPOTIPY_CLIENT_ID, "secret": SPOTIPY_CLIENT_SECRET, "key": ""},
+        "SCOPE": ["user-top-read"],
+        # The dialog shows which account signs in; without it Spotify picks the one that the browser remembers.
+        "AUTH_PARAMS": {"show_dialog": "true"},
+        "OAUTH_PKCE_ENABLED": True,
+    }
+}
+
+# Security. TLS ends at the proxy; without one this is plain http on a laptop or in a private network.
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = BEHIND_PROXY
+CSRF_COOKIE_SECURE = BEHIND_PROXY
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Platforms ask for the health of a container over plain http.
+    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    # HSTS for subdomains and preloading bind a whole domain: its owner decides that, not this site.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Pages
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "spotify_top.storage.StaticStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "null": {"class": "logging.NullHandler"},
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "tracks": {"level": "INFO"},
+        # spotipy writes bearer and refresh tokens into its messages.
+        "spotipy": {"handlers": ["null"], "level": "CRITICAL", "propagate": False},
+    },
+}

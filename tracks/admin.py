@@ -1,0 +1,110 @@
+"""The admin, for looking: the refresh owns these rows, so nobody edits them here."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django.contrib import admin, messages
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from tracks.etl import refresh
+from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, Track
+
+# allauth registers these: tokens and credentials do not belong on a page, and the rest is empty here.
+for model in (SocialApp, SocialToken, SocialAccount, EmailAddress):
+    admin.site.unregister(model)
+
+
+class ReadOnly:
+    """Neither adds, nor changes, nor deletes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class CreditInline(ReadOnly, admin.TabularInline):
+    model = Credit
+    fields = ["position", "artist"]
+
+
+@admin.register(Track)
+class TrackAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["name", "artist", "album", "release_date", "duration", "popularity", "explicit"]
+    list_filter = ["explicit", "release_date_precision"]
+    search_fields = ["name", "album", "artists__name", "spotify_id"]
+    inlines = [CreditInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Track]:
+        return super().get_queryset(request).prefetch_related("credits__artist")
+
+
+@admin.register(Artist)
+class ArtistAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["name", "track_count", "spotify_id"]
+    search_fields = ["name", "spotify_id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Artist]:
+        return super().get_queryset(request).annotate(track_count=Count("credits"))
+
+    @admin.display(description=_("tracks"), ordering="track_count")
+    def track_count(self, artist: Any) -> int:
+        count: int = artist.track_count
+        return count
+
+
+class PlacementInline(ReadOnly, admin.TabularInline):
+    model = Placement
+    fields = ["position", "track"]
+    ordering = ["position"]
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["first_seen_at", "confirmed_at", "time_range", "listener", "placement_count"]
+    list_filter = ["time_range"]
+    date_hierarchy = "first_seen_at"
+    ordering = ["-first_seen_at"]
+    list_select_related = ["listener"]
+    inlines = [PlacementInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Snapshot]:
+        return super().get_queryset(request).annotate(placement_count=Count("placements"))
+
+    @admin.display(description=_("tracks"))
+    def placement_count(self, snapshot: Any) -> int:
+        count: int = snapshot.placement_count
+        return count
+
+
+@admin.register(RefreshRun)
+class RefreshRunAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["started_at", "listener", "trigger", "outcome", "extracted", "loaded", "rejected", "error_code"]
+    list_filter = ["outcome", "trigger"]
+    search_fields = ["error_code"]
+    date_hierarchy = "started_at"
+    ordering = ["-started_at"]
+    list_select_related = ["listener"]
+
+
+@admin.register(Listener)
+class ListenerAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["__str__", "state", "authorized_at", "sign_in_again_by", "lease_until"]
+    list_filter = ["state", "is_host"]
+    fields = ["is_host", "state", "authorized_at", "sign_in_again_by", "lease_until"]
+    readonly_fields = ["sign_in_again_by"]
+    actions = ["refresh_now"]
+
+    @admin.action(description=_("Refresh now"), permissions=["view"])
+    def refresh_now(self, request: HttpRequest, queryset: QuerySet[Listener]) -> None:
+        for listener in queryset:
+            result = refresh(listener=listener, trigger=RefreshRun.Trigger.HOST)
+            level = messages.SUCCESS if result.ok else messages.WARNING
+            self.message_user(request, f"{listener}: {result.summary}", level)

@@ -1,0 +1,91 @@
+"""What a refresh reports back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tracks.etl.load import Change
+from tracks.etl.transform import Table
+from tracks.models import RefreshRun
+from tracks.spotify.errors import SpotifyError
+
+BUSY = "busy"
+TOO_SOON = "too_soon"
+DRY_RUN = "dry_run"
+FINE = {RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED, BUSY, TOO_SOON, DRY_RUN}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeResult:
+    """One time range of a refresh; extracted is loaded + rejected."""
+
+    time_range: str
+    page: dict[str, Any]
+    table: Table
+    change: Change | None = None
+
+    @property
+    def extracted(self) -> int:
+        return len(self.page["items"])
+
+    @property
+    def loaded(self) -> int:
+        return len(self.table.rows)
+
+    @property
+    def rejected(self) -> int:
+        return len(self.table.rejects)
+
+    @property
+    def line(self) -> str:
+        """The counts, and what changed, in words."""
+        counts = f"{self.time_range}: {self.extracted} extracted, {self.loaded} loaded, {self.rejected} rejected"
+        if self.change is None:
+            return f"{counts}; nothing written"
+        if self.change.first:
+            return f"{counts}; the first table"
+        if not self.change.changed:
+            return f"{counts}; unchanged"
+        return f"{counts}; {self.change.new} new, {self.change.moved} moved, {self.change.left} left"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshResult:
+    """How a refresh went: `outcome` is one of RefreshRun.Outcome, BUSY, TOO_SOON or DRY_RUN."""
+
+    outcome: str
+    summary: str
+    ranges: tuple[RangeResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: SpotifyError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome in FINE
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "outcome": str(self.outcome),
+            "message": self.summary,
+            "time_ranges": [
+                {"time_range": part.time_range, "extracted": part.extracted, "loaded": part.loaded,
+                 "rejected": part.rejected}
+                for part in self.ranges
+            ],
+            "warnings": list(self.warnings),
+        }  # fmt: skip
+
+
+def summarize(ranges: tuple[RangeResult, ...]) -> str:
+    """One sentence for the host: what was loaded and what changed since last time."""
+    loaded, rejected = sum(part.loaded for part in ranges), sum(part.rejected for part in ranges)
+    if not loaded and not rejected:
+        return "Spotify has no top songs for this account yet; the list fills as you listen."
+    changes = [part.change for part in ranges if part.change and not part.change.first]
+    new, moved, left = (sum(getattr(change, name) for change in changes) for name in ("new", "moved", "left"))
+    songs = "1 place" if loaded == 1 else f"{loaded} places"
+    sentence = f"Refreshed {songs} in {len(ranges)} time range{'s' if len(ranges) > 1 else ''}"
+    if changes:
+        sentence += f": {new} new, {moved} moved, {left} left" if new or moved or left else ": nothing changed"
+    if rejected:
+        sentence += f"; {rejected} left out, as Spotify described {'it' if rejected == 1 else 'them'} incompletely"
+    return sentence + "."

@@ -1,0 +1,69 @@
+"""What a refresh leaves for people and tools with STAGING_DIR set: the raw answer and the clean table, as files."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+from tracks.etl.results import RangeResult
+from tracks.etl.transform import Table
+from tracks.spreadsheet import neutralised
+
+CLEAN_COLUMNS = ("position", "id", "name", "artist", "album", "popularity", "duration_ms", "release_date",
+                 "duration_min", "release_year")  # fmt: skip
+
+
+def stage(*, listener_id: int, part: RangeResult) -> str:
+    """Writes `raw_spotify.json` and `clean_spotify.csv` of this listener and range, each replaced atomically.
+
+    Returns "" or a sentence that says why the files could not be written; never raises for that.
+    """
+    if settings.STAGING_DIR is None:
+        return ""
+    folder = _folder(listener_id) / part.time_range
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / "raw_spotify.json", json.dumps(part.page, indent=2))
+        _replace(folder / "clean_spotify.csv", _csv(part.table))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the answer cannot be written as a file"
+        return f"The staging files of {part.time_range} were not written ({reason}); check STAGING_DIR. The load goes on."
+    return ""
+
+
+def remove(listener_id: int) -> None:
+    """Deletes the files of a listener who is gone."""
+    if settings.STAGING_DIR is not None:
+        shutil.rmtree(_folder(listener_id), ignore_errors=True)
+
+
+def _folder(listener_id: int) -> Path:
+    folder: Path = settings.STAGING_DIR / f"listener-{listener_id}"
+    return folder
+
+
+def _csv(table: Table) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(CLEAN_COLUMNS)
+    for row in table.rows:
+        artist = ", ".join(artist.name for artist in row.artists)
+        values = [artist if column == "artist" else getattr(row, column) for column in CLEAN_COLUMNS]
+        writer.writerow([neutralised(value) for value in values])
+    return out.getvalue()
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -1,0 +1,246 @@
+"""What the service remembers: whose songs, which songs, each distinct ranking, and how each refresh went."""
+
+import calendar
+from datetime import datetime
+from typing import Self
+
+from allauth.socialaccount.models import SocialAccount
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+TEXT_LIMIT = 1000
+
+
+class TimeRange(models.TextChoices):
+    """Over what time Spotify ranks, in its own spelling (GET /v1/me/top/tracks)."""
+
+    SHORT_TERM = "short_term", _("Last 4 weeks")
+    MEDIUM_TERM = "medium_term", _("Last 6 months")
+    LONG_TERM = "long_term", _("Last year")
+
+
+class Listener(models.Model):
+    """One connected Spotify account. Deleting it deletes everything of that person."""
+
+    class State(models.TextChoices):
+        CONNECTED = "connected", _("connected")
+        NEEDS_SIGN_IN = "needs_sign_in", _("needs sign-in")
+
+    account = models.OneToOneField(SocialAccount, on_delete=models.CASCADE, related_name="listener")
+    is_host = models.BooleanField(_("host"), default=False)
+    state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
+    authorized_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True, blank=True, help_text=_("Until when a refresh at work holds the lease."))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["is_host"], condition=Q(is_host=True), name="one_host"),
+            models.CheckConstraint(condition=Q(state__in=["connected", "needs_sign_in"]), name="listener_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{'Host' if self.is_host else 'Listener'} {self.pk}"
+
+    @property
+    def sign_in_again_by(self) -> datetime:
+        """When Spotify lets the sign-in lapse: six calendar months after it (SPOTIFY: refresh token expiration, 2026)."""
+        month = self.authorized_at.month + 6
+        year, month = self.authorized_at.year + (month > 12), (month - 1) % 12 + 1
+        day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])
+        return self.authorized_at.replace(year=year, month=month, day=day)
+
+
+class Artist(models.Model):
+    """An artist, keyed by Spotify's id, or by `name:` and a digest where Spotify gave a name alone."""
+
+    spotify_id = models.CharField(max_length=TEXT_LIMIT, primary_key=True)
+    name = models.CharField(max_length=TEXT_LIMIT)
+    url = models.CharField(max_length=TEXT_LIMIT, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Track(models.Model):
+    """What a track is, as Spotify last described it."""
+
+    class ReleasePrecision(models.TextChoices):
+        DAY = "day", _("day")
+        MONTH = "month", _("month")
+        YEAR = "year", _("year")
+
+    spotify_id = models.CharField(max_length=TEXT_LIMIT, primary_key=True)
+    name = models.CharField(max_length=TEXT_LIMIT)
+    artists = models.ManyToManyField(Artist, through="Credit", related_name="tracks")
+    album = models.CharField(max_length=TEXT_LIMIT, blank=True)
+    release_date = models.CharField(max_length=10, blank=True, help_text=_("YYYY, YYYY-MM or YYYY-MM-DD"))
+    release_date_precision = models.CharField(max_length=5, choices=ReleasePrecision, blank=True)
+    release_year = models.PositiveSmallIntegerField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField()
+    duration_min = models.DecimalField(max_digits=6, decimal_places=2)
+    explicit = models.BooleanField(default=False)
+    popularity = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("0 to 100; empty is unknown"))
+    url = models.CharField(max_length=TEXT_LIMIT)
+    image_url = models.CharField(max_length=TEXT_LIMIT, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(duration_ms__lte=24 * 3600 * 1000), name="duration_at_most_a_day"),
+            models.CheckConstraint(condition=Q(popularity__lte=100), name="popularity_at_most_100"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def credited_artists(self) -> list[Artist]:
+        """The artists in the order of the credits."""
+        return [credit.artist for credit in self.credits.all()]
+
+    @property
+    def artist(self) -> str:
+        """The names of all credited artists, in one line."""
+        return ", ".join(artist.name for artist in self.credited_artists)
+
+    @property
+    def duration(self) -> str:
+        """Minutes and seconds, rounded to the second: 239,600 ms is 4:00."""
+        minutes, seconds = divmod((self.duration_ms + 500) // 1000, 60)
+        return f"{minutes}:{seconds:02}"
+
+
+class Credit(models.Model):
+    """That an artist is named on a track, and in which place."""
+
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="credits")
+    position = models.PositiveSmallIntegerField()
+    artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="credits")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["track", "position"], name="one_credit_a_position"),
+            models.UniqueConstraint(fields=["track", "artist"], name="one_credit_an_artist"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.artist} on {self.track}"
+
+
+class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    def newest_first(self) -> Self:
+        return self.order_by("-first_seen_at")
+
+    def current(self) -> Self:
+        """The newest snapshot of each listener and time range."""
+        newer = self.model._default_manager.filter(
+            listener=models.OuterRef("listener"),
+            time_range=models.OuterRef("time_range"),
+            first_seen_at__gt=models.OuterRef("first_seen_at"),
+        )
+        return self.filter(~models.Exists(newer))
+
+
+class Snapshot(models.Model):
+    """One distinct ranking of a listener. An unchanged ranking only moves `confirmed_at`."""
+
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="snapshots")
+    time_range = models.CharField(max_length=20, choices=TimeRange)
+    first_seen_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField()
+
+    objects = SnapshotQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["listener", "time_range", "first_seen_at"], name="one_snapshot_a_moment"),
+            models.CheckConstraint(condition=Q(confirmed_at__gte=F("first_seen_at")), name="confirmed_after_first_seen"),
+            models.CheckConstraint(condition=Q(time_range__in=TimeRange.values), name="snapshot_time_range_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_time_range_display()}, {self.first_seen_at:%Y-%m-%d %H:%M} UTC"
+
+
+class PlacementQuerySet(models.QuerySet["Placement"]):
+    def with_tracks(self) -> Self:
+        """In order of position, each with its track and that track's artists: two queries in all."""
+        return (
+            self.select_related("track")
+            .prefetch_related(models.Prefetch("track__credits", Credit.objects.select_related("artist")))
+            .order_by("position")
+        )
+
+
+class Placement(models.Model):
+    """A track's position in a snapshot: Spotify's own number, so a rejected item leaves its number out."""
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="placements")
+    position = models.PositiveSmallIntegerField()
+    track = models.ForeignKey(Track, on_delete=models.PROTECT, related_name="placements")
+
+    objects = PlacementQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["snapshot", "position"], name="one_track_a_position"),
+            models.UniqueConstraint(fields=["snapshot", "track"], name="one_position_a_track"),
+            models.CheckConstraint(condition=Q(position__gte=1), name="position_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.track}"
+
+
+class RefreshRun(models.Model):
+    """How one refresh went, good or bad."""
+
+    class Trigger(models.TextChoices):
+        CRON = "cron", _("command")
+        HOST = "host", _("host")
+        SIGN_IN = "sign_in", _("sign-in")
+        MACHINE = "machine", _("machine")
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running", _("at work")
+        REFRESHED = "refreshed", _("refreshed")
+        UNCHANGED = "unchanged", _("unchanged")
+        RATE_LIMITED = "rate_limited", _("Spotify says wait")
+        UNAVAILABLE = "unavailable", _("Spotify unavailable")
+        SIGN_IN_NEEDED = "sign_in_needed", _("sign in again")
+        FAILED = "failed", _("failed")
+        ABANDONED = "abandoned", _("stopped midway")
+
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="runs")
+    trigger = models.CharField(max_length=20, choices=Trigger)
+    time_ranges = models.JSONField(default=list)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.RUNNING)
+    extracted = models.PositiveSmallIntegerField(default=0)
+    loaded = models.PositiveSmallIntegerField(default=0)
+    rejected = models.PositiveSmallIntegerField(default=0)
+    rejects = models.JSONField(default=list, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["listener", "-started_at"], name="run_listener_started")]
+        constraints = [
+            models.CheckConstraint(condition=Q(extracted=F("loaded") + F("rejected")), name="run_counts_add_up"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M} UTC, {self.get_outcome_display()}"
+
+
+class SpotifyPause(models.Model):
+    """Until when Spotify told the whole app not to call (429, Retry-After). At most one row."""
+
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_pause")]
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,23 @@
+"""What else goes when a listener goes."""
+
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth import get_user_model
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from tracks.etl import staging
+from tracks.models import Artist, Listener, Track
+
+
+@receiver(post_delete, sender=Listener)
+def delete_the_person(instance: Listener, **kwargs: object) -> None:
+    """Deletes the account with its tokens, the user made for it, its staged files, and songs that nobody else has.
+
+    A superuser stays: that user was made by `createsuperuser`, not by the sign-in.
+    """
+    accounts = SocialAccount.objects.filter(pk=instance.account_id)
+    get_user_model().objects.filter(socialaccount__in=accounts, is_superuser=False).delete()
+    accounts.delete()
+    Track.objects.filter(placements=None).delete()
+    Artist.objects.filter(credits=None).delete()
+    staging.remove(instance.pk)

@@ -1,0 +1,84 @@
+"""allauth's adapters: one bounded session, one account that may sign in, no page of allauth's own."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthError
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from tracks.etl import refresh
+from tracks.models import Listener, RefreshRun
+from tracks.spotify.errors import SpotifyError, StrangerRefused
+from tracks.spotify.hosting import connect_host
+from tracks.spotify.problems import problem_page
+from tracks.spotify.session import BoundedSession
+
+# Two calls, the token exchange and GET /v1/me, before a refresh of at most 10 s: 18 s in all.
+SIGN_IN_CALL_SECONDS = 4
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Says nothing: the site has words of its own."""
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """After a sign-in with Spotify, the first thing is a fresh table."""
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        # allauth notes the Spotify account in the session; the user's number is enough there.
+        request.session.pop("account_authentication_methods", None)
+        listener = Listener.objects.get(account__user=user)
+        result = refresh(listener=listener, trigger=RefreshRun.Trigger.SIGN_IN, force=True)
+        messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
+        return response
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        return problem_page(request, SpotifyError(_("This user is switched off. A superuser can switch it on in the admin.")))
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    def get_requests_session(self) -> BoundedSession:
+        return BoundedSession(seconds=SIGN_IN_CALL_SECONDS)
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        return True  # strangers were refused before it came to this
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: object = None) -> User:
+        """Stores user, account, token and listener of a new host, or nothing at all."""
+        try:
+            with transaction.atomic():
+                user: User = super().save_user(request, sociallogin, form)
+                connect_host(sociallogin.account)
+        except IntegrityError:
+            raise StrangerRefused from None  # another account claimed the site at the same moment
+        return user
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        if sociallogin.is_existing:
+            with transaction.atomic():
+                connect_host(sociallogin.account)
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: object,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        if error == AuthError.CANCELLED:
+            messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
+            raise ImmediateHttpResponse(redirect("index"))
+        raise ImmediateHttpResponse(
+            problem_page(request, SpotifyError(_("This sign-in has expired or was started in another browser. Please start again.")))
+        )

@@ -1,0 +1,93 @@
+"""What can go wrong with Spotify, in the service's own words.
+
+Each class has a `code` for machines and a default sentence for people: what happened, what it means, what to do.
+No message holds anything that Spotify or a visitor sent.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allauth.socialaccount.models import SocialToken
+
+
+class SpotifyError(Exception):
+    code = "failed"
+    message = "Spotify refused the request."
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.message)
+
+
+class Unavailable(SpotifyError):
+    """Spotify or the network fails at the moment: trying again later may help."""
+
+    code = "unavailable"
+    message = "Spotify could not be reached; the last table stays. Try again later."
+
+
+class RateLimited(SpotifyError):
+    """Spotify told the app not to call before `until` (UTC)."""
+
+    code = "rate_limited"
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(
+            f"Spotify asked this app to wait until {until:%Y-%m-%d %H:%M:%S} UTC; "
+            "the last table stays, and no call is made before then."
+        )
+
+
+class SignInNeeded(SpotifyError):
+    """There is no usable authorization: only the listener can give a new one. `spent` is a token that Spotify refused."""
+
+    code = "sign_in_needed"
+    message = "Spotify no longer accepts the stored sign-in; the host must sign in again on the site."
+
+    def __init__(self, message: str = "", *, spent: "SocialToken | None" = None) -> None:
+        super().__init__(message)
+        self.spent = spent
+
+
+class NotAllowed(SpotifyError):
+    """403: the account is not on the app's allow-list, or the app itself is blocked."""
+
+    code = "not_allowed"
+    message = (
+        "Spotify does not let this account use the app: add the account under User Management at "
+        "developer.spotify.com/dashboard, and check that the app's owner still has Premium."
+    )
+
+
+class BadCredentials(SpotifyError):
+    """The token endpoint does not know the client id and secret."""
+
+    code = "bad_credentials"
+    message = (
+        "Spotify does not accept the app's credentials: copy SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET again "
+        "from developer.spotify.com/dashboard."
+    )
+
+
+class AccessTokenRefused(SpotifyError):
+    """401: the access token is no longer good, whatever its expiry says."""
+
+    code = "access_token_refused"
+    message = "Spotify refused the access token, even a new one; the last table stays. Try again later."
+
+
+class RequestRefused(SpotifyError):
+    """Any other 4xx: the request itself is wrong, so trying again does not help."""
+
+    code = "request_refused"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Spotify refused the request with status {status}; the last table stays. Please report this.")
+
+
+class StrangerRefused(SpotifyError):
+    """The account that signed in is not the host's."""
+
+    code = "stranger"
+    message = "This site shows one host's songs, and this Spotify account is not the host's. Nothing was stored."

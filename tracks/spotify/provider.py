@@ -1,0 +1,34 @@
+"""allauth's Spotify provider, extended: what is asked of Spotify, and how little of the answer is kept."""
+
+from typing import Any
+
+from allauth.socialaccount.providers.base import AuthProcess, ProviderAccount
+from allauth.socialaccount.providers.spotify.provider import SpotifyOAuth2Provider
+from django.http import HttpRequest
+
+from tracks.spotify.views import SpotifyAdapter
+
+
+class SpotifyAccount(ProviderAccount):
+    """An account of which nothing but the id is known, so it has no page and no picture."""
+
+
+class SpotifyProvider(SpotifyOAuth2Provider):
+    account_class = SpotifyAccount
+    oauth2_adapter_class = SpotifyAdapter
+
+    def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        # The stock provider takes scope, auth_params, next and process from the visitor's URL.
+        return {"process": AuthProcess.LOGIN, "scope": self.get_scope(), "auth_params": self.get_auth_params()}
+
+    def extract_uid(self, data: dict[str, str]) -> str:
+        return data["account_id"] or data["id"]
+
+    def extract_extra_data(self, data: dict[str, str]) -> dict[str, str]:
+        return {"linked_on": "account_id" if data["account_id"] else "id", "scope": data["scope"]}
+
+    def extract_common_fields(self, data: dict[str, str]) -> dict[str, str]:
+        return {"username": "host"}
+
+
+provider_classes = [SpotifyProvider]

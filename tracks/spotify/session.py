@@ -1,0 +1,198 @@
+"""The one way out to Spotify: a requests session that spotipy and allauth share, bounded in time and size."""
+
+import functools
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from django.db.models import Q
+from django.utils import timezone
+from requests.adapters import HTTPAdapter
+
+from tracks.models import SpotifyPause
+from tracks.spotify.errors import (
+    AccessTokenRefused,
+    BadCredentials,
+    NotAllowed,
+    RateLimited,
+    RequestRefused,
+    SignInNeeded,
+    SpotifyError,
+    Unavailable,
+)
+
+MOST_BYTES = 5_000_000
+# A 429 without a readable Retry-After: Spotify's window is 30 s, its quota a day.
+DEFAULT_PAUSE = timedelta(seconds=60)
+DEFAULT_QUOTA_PAUSE = timedelta(hours=1)
+LONGEST_PAUSE = timedelta(days=30)
+
+logger = logging.getLogger(__name__)
+
+
+class BoundedSession(requests.Session):
+    """Answers with a JSON object or raises a SpotifyError; all its calls together end within `seconds`.
+
+    Raises RateLimited at once, without a call, while Spotify's pause lasts, and remembers a new pause app-wide.
+    It never retries and never follows a redirect, which could carry a secret elsewhere.
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__()
+        self.deadline = time.monotonic() + seconds
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
+        # A .netrc file would replace the Authorization header.
+        self.auth = lambda request: request
+        raise_if_paused()
+
+    def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise Unavailable("Spotify took too long to answer; the last table stays. Try again later.")
+        kwargs |= {"timeout": remaining, "stream": True, "allow_redirects": False}
+        call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))
+        call.start()
+        call.join(remaining)
+        if call.is_alive():
+            for scheme in ("https://", "http://"):
+                self.get_adapter(scheme).hang_up()  # type: ignore[attr-defined]
+            raise Unavailable("Spotify took too long to answer; the last table stays. Try again later.")
+        if call.error is not None:
+            raise call.error
+        assert call.response is not None
+        _raise_for_status(call.response)
+        return call.response
+
+    def _read(self, send: Callable[..., requests.Response], *args: Any, **kwargs: Any) -> requests.Response:
+        """The response with its whole body read; raises Unavailable for one over MOST_BYTES, as soon as it is."""
+        with send(*args, **kwargs) as response:
+            body = bytearray()
+            for chunk in response.iter_content(64 * 1024):
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise Unavailable("Spotify's answer was too large to be real; the last table stays.")
+        response._content = bytes(body)
+        return response
+
+
+class _Adapter(HTTPAdapter):
+    """Remembers its connections, so that a caller out of time can hang up on an answer that drips in for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0)
+        self.connections: list[Any] = []
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        if not isinstance(pool.ConnectionCls, functools.partial):
+            pool.ConnectionCls = functools.partial(self._connect, pool.ConnectionCls)  # type: ignore[assignment]
+        return pool
+
+    def _connect(self, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.connections.append(make(*args, **kwargs))
+        return self.connections[-1]
+
+    def hang_up(self) -> None:
+        for connection in self.connections:
+            if connection.sock is not None:
+                try:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it ended by itself meanwhile
+
+
+class _Call(threading.Thread):
+    """One HTTP call in a thread of its own: a timeout of requests bounds each read, not the call nor a DNS look-up."""
+
+    def __init__(self, send: Callable[[], requests.Response]) -> None:
+        super().__init__(daemon=True, name="spotify-call")
+        self.send = send
+        self.response: requests.Response | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.response = self.send()
+        except SpotifyError as error:
+            self.error = error
+        except Exception as error:
+            # The library's own message may quote an address; its kind is enough to find the cause.
+            logger.info("Call to Spotify failed: %s", type(error).__name__)
+            self.error = Unavailable()
+
+
+def raise_if_paused() -> None:
+    """Raises RateLimited while a pause that Spotify asked for lasts."""
+    pause = SpotifyPause.objects.filter(until__gt=timezone.now()).first()
+    if pause:
+        raise RateLimited(pause.until)
+
+
+def remember_pause(until: datetime) -> None:
+    """Stores, for every process, not to call before `until`; an earlier moment never shortens a pause."""
+    _, created = SpotifyPause.objects.get_or_create(pk=1, defaults={"until": until})
+    if not created:
+        SpotifyPause.objects.filter(Q(pk=1) & Q(until__lt=until)).update(until=until)
+
+
+def _raise_for_status(response: requests.Response) -> None:
+    """Raises the SpotifyError that the answer means, unless it is a 2xx with a JSON object."""
+    try:
+        answer = json.loads(response.content)
+    except (ValueError, RecursionError):
+        answer = None
+    if response.ok and 200 <= response.status_code < 300:
+        if not isinstance(answer, dict):
+            raise Unavailable("Spotify sent an answer that cannot be read; the last table stays. Try again later.")
+        # allauth reads the type before the body.
+        response.headers.setdefault("Content-Type", "application/json")
+        return
+    error = answer.get("error") if isinstance(answer, dict) else None
+    reason = error if isinstance(error, str) else ""
+    details = error if isinstance(error, dict) else {}
+    match response.status_code:
+        case 429:
+            until = timezone.now() + _pause(response, quota=details.get("reason") == "QUOTA_EXCEEDED")
+            remember_pause(until)
+            raise RateLimited(until)
+        case 400 | 401 if reason == "invalid_grant":
+            raise SignInNeeded
+        case 400 | 401 if reason in {"invalid_client", "unauthorized_client"}:
+            raise BadCredentials
+        case 401:
+            raise AccessTokenRefused
+        case 403 if "scope" in str(details.get("message", "")).lower():
+            raise SignInNeeded("The sign-in did not include the permission to read top songs; the host must sign in again.")
+        case 403:
+            raise NotAllowed
+        case 408 | 425:
+            raise Unavailable
+        case status if 400 <= status < 500:
+            raise RequestRefused(status)
+        case status:
+            raise Unavailable(f"Spotify answered with status {status}; the last table stays. Try again later.")
+
+
+def _pause(response: requests.Response, *, quota: bool) -> timedelta:
+    """How long a 429 asks to wait: Retry-After in seconds or as a date (RFC 9110), else a default."""
+    value = response.headers.get("Retry-After", "").strip()
+    pause = timedelta(0)
+    if value.isascii() and value.isdigit():
+        pause = timedelta(seconds=min(int(value[:9]), LONGEST_PAUSE.total_seconds()))
+    elif value:
+        try:
+            moment = parsedate_to_datetime(value)
+            pause = moment.replace(tzinfo=moment.tzinfo or UTC) - timezone.now()
+        except (ValueError, OverflowError):
+            pass
+    if pause <= timedelta(0):
+        pause = DEFAULT_QUOTA_PAUSE if quota else DEFAULT_PAUSE
+    return min(pause, LONGEST_PAUSE)

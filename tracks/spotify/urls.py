@@ -1,0 +1,8 @@
+from django.urls import path
+
+from tracks.spotify import views
+
+urlpatterns = [
+    path("login/", views.spotify_login, name="spotify_login"),
+    path("login/callback/", views.spotify_callback, name="spotify_callback"),
+]

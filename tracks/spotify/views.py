@@ -1,0 +1,74 @@
+"""Signing in with Spotify: allauth's OAuth views, with our checks in them."""
+
+from typing import Any
+
+from allauth.socialaccount.models import SocialLogin, SocialToken
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
+from allauth.socialaccount.providers.spotify.views import SpotifyOAuth2Adapter
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from tracks.spotify import hosting
+from tracks.spotify.adapter import SIGN_IN_CALL_SECONDS
+from tracks.spotify.client import profile
+from tracks.spotify.errors import SpotifyError, StrangerRefused
+from tracks.spotify.problems import problem_page
+from tracks.spotify.session import BoundedSession, raise_if_paused
+from tracks.spotify.tokens import encrypt, read_answer
+
+
+class SpotifyAdapter(SpotifyOAuth2Adapter):
+    access_token_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token"
+    authorize_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/authorize"
+    basic_auth = True
+
+    def parse_token(self, data: object) -> SocialToken:
+        """The token to store, encrypted. Raises SpotifyError if it is malformed or the permission was not given."""
+        answer = read_answer(data)
+        self.scope = " ".join(settings.SOCIALACCOUNT_PROVIDERS["spotify"]["SCOPE"]) if answer.scope is None else answer.scope
+        if "user-top-read" not in self.scope.split():
+            raise SpotifyError("Spotify did not give the permission to read top songs. Please sign in again and agree to it.")
+        return SocialToken(
+            token=encrypt(answer.access_token),
+            token_secret=encrypt(answer.refresh_token or ""),
+            expires_at=answer.expires_at,
+        )
+
+    def complete_login(self, request: HttpRequest, app: object, token: SocialToken, **kwargs: Any) -> SocialLogin:
+        """The login of an account that may be the host. Raises StrangerRefused before anything of it is stored."""
+        session = BoundedSession(seconds=SIGN_IN_CALL_SECONDS)
+        identity = hosting.read_profile(profile(kwargs["response"]["access_token"], session))
+        hosting.check_may_host(identity)
+        hosting.upgrade_link(identity)
+        return self.get_provider().sociallogin_from_response(
+            request, {"account_id": identity.account_id, "id": identity.id, "scope": self.scope}
+        )
+
+
+class LoginView(OAuth2LoginView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST" or not settings.SPOTIPY_CLIENT_ID or not settings.SPOTIPY_CLIENT_SECRET:
+            return redirect("login")
+        try:
+            raise_if_paused()
+        except SpotifyError as error:
+            return problem_page(request, error)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
+
+class CallbackView(OAuth2CallbackView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().dispatch(request, *args, **kwargs)
+            return response
+        except StrangerRefused as error:
+            request.session.flush()
+            return problem_page(request, error)
+        except SpotifyError as error:
+            return problem_page(request, error)
+
+
+spotify_login = LoginView.adapter_view(SpotifyAdapter)
+spotify_callback = CallbackView.adapter_view(SpotifyAdapter)

@@ -1,0 +1,227 @@
+"""The pages, the data, and the two things a host may do. They read the database and know nothing of Spotify."""
+
+import csv
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Max, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+
+from tracks.chart import Chart, as_record, current_chart
+from tracks.etl import refresh as refresh_tables
+from tracks.models import Listener, RefreshRun, TimeRange
+from tracks.spotify.problems import RETRY_SECONDS, retry_after
+from tracks.spreadsheet import neutralised
+
+View = Callable[..., HttpResponse]
+
+SQL_COLUMNS = ("name", "artist", "album", "popularity", "duration_ms", "release_date", "duration_min", "release_year")
+CSV_COLUMNS = (*SQL_COLUMNS, "position", "id", "explicit", "url", "image_url")
+
+
+def on_loopback_literal(view: View) -> View:
+    """Sends who opened `localhost` to 127.0.0.1: Spotify refuses `localhost`, and a session does not move along."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        host, _, port = request.get_host().partition(":")
+        if host == "localhost" and not request.is_secure():
+            return HttpResponseRedirect(f"http://127.0.0.1{':' if port else ''}{port}{request.get_full_path()}")
+        return view(request, *args, **kwargs)
+
+    return wrapper
+
+
+def host_only(view: View) -> View:
+    """Sends an anonymous visitor to sign in; anyone else who is not the host gets a 403."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect("login")
+        host = Listener.objects.filter(is_host=True, account__user=request.user).first()
+        if host is None:
+            raise PermissionDenied(_("Only the host may do this. Sign in with the host's Spotify account."))
+        return view(request, host, *args, **kwargs)
+
+    return wrapper
+
+
+def time_range_of(request: HttpRequest) -> TimeRange | None:
+    """The time range asked for, the short one if none is, or None for an unknown one."""
+    value = request.GET.get("time_range", TimeRange.SHORT_TERM)
+    return TimeRange(value) if value in TimeRange.values else None
+
+
+def has_credentials() -> bool:
+    return bool(settings.SPOTIPY_CLIENT_ID and settings.SPOTIPY_CLIENT_SECRET)
+
+
+@require_safe
+@on_loopback_literal
+def index(request: HttpRequest) -> HttpResponse:
+    """The host's chart, or what to do before there is one."""
+    time_range = time_range_of(request)
+    if time_range is None:
+        raise Http404(_("There is no such time range."))
+    chart = current_chart(time_range)
+    if chart.host is None and not has_credentials():
+        return render(request, "tracks/setup.html", {"redirect_uri": _redirect_uri(request)})
+    template = "tracks/chart.html" if chart.host else "tracks/waiting.html"
+    context = {
+        "chart": chart,
+        "is_host": chart.is_hosted_by(request.user),
+        "time_ranges": TimeRange,
+        "limit": settings.TOP_TRACKS_LIMIT,
+    }
+    return render(request, template, context)
+
+
+def _redirect_uri(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("spotify_callback"))
+
+
+@require_safe
+@on_loopback_literal
+def login(request: HttpRequest) -> HttpResponse:
+    """What is read and stored, and the button that starts the sign-in."""
+    if not has_credentials():
+        return redirect("index")
+    return render(request, "tracks/login.html")
+
+
+@require_safe
+def tracks_json(request: HttpRequest) -> HttpResponse:
+    return _data(request, lambda chart: JsonResponse({
+        "time_range": chart.time_range,
+        "updated_at": _utc(chart.updated_at),
+        "tracks": [as_record(placement) for placement in chart.placements],
+    }))  # fmt: skip
+
+
+@require_safe
+def tracks_csv(request: HttpRequest) -> HttpResponse:
+    return _data(request, _csv)
+
+
+@require_safe
+def tracks_sql(request: HttpRequest) -> HttpResponse:
+    """The earlier service's route: an array of rows with its eight keys."""
+    return _data(request, lambda chart: JsonResponse(
+        [{key: record[key] for key in SQL_COLUMNS} for record in map(as_record, chart.placements)], safe=False
+    ))  # fmt: skip
+
+
+def _data(request: HttpRequest, respond: Callable[[Chart], HttpResponse]) -> HttpResponse:
+    time_range = time_range_of(request)
+    if time_range is None:
+        return JsonResponse({"error": f"time_range must be one of {', '.join(TimeRange.values)}."}, status=400)
+    return respond(current_chart(time_range))
+
+
+def _csv(chart: Chart) -> HttpResponse:
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="top-tracks-{chart.time_range}.csv"'
+    writer = csv.writer(response)
+    writer.writerow(CSV_COLUMNS)
+    for placement in chart.placements:
+        record = as_record(placement)
+        writer.writerow([neutralised(record[column]) for column in CSV_COLUMNS])
+    return response
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
+
+
+@csrf_exempt
+@require_POST
+def refresh(request: HttpRequest) -> HttpResponse:
+    """Refreshes the host's table, for the host's button or for a machine with REFRESH_TOKEN."""
+    if "Authorization" in request.headers:
+        return _refresh_for_machine(request)
+    if not request.user.is_authenticated:
+        return redirect("login")
+    return csrf_protect(_refresh_for_host)(request)
+
+
+@host_only
+def _refresh_for_host(request: HttpRequest, host: Listener) -> HttpResponse:
+    result = refresh_tables(listener=host, trigger=RefreshRun.Trigger.HOST)
+    messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
+    for warning in result.warnings:
+        messages.warning(request, warning)
+    time_range = request.POST.get("time_range")
+    return redirect(reverse("index") + (f"?time_range={time_range}" if time_range in TimeRange.values else ""))
+
+
+def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer" or not settings.REFRESH_TOKEN or not constant_time_compare(token.strip(), settings.REFRESH_TOKEN):
+        return JsonResponse(
+            {"error": "The token is wrong, or this site has no REFRESH_TOKEN."},
+            status=401,
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    host = Listener.objects.filter(is_host=True).first()
+    if host is None:
+        return JsonResponse({"error": "Nobody has signed in yet; the host must sign in on the site first."}, status=409)
+    result = refresh_tables(listener=host, trigger=RefreshRun.Trigger.MACHINE)
+    if result.ok:
+        return JsonResponse(result.as_json())
+    status = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}.get(result.outcome, 503)
+    response = JsonResponse(result.as_json() | {"error": result.summary}, status=status)
+    if status != 409:
+        response["Retry-After"] = (result.error and retry_after(result.error)) or RETRY_SECONDS
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@host_only
+def disconnect(request: HttpRequest, host: Listener) -> HttpResponse:
+    """Asks, then deletes the listener with everything that was stored of it."""
+    if request.method == "GET" or request.POST.get("confirm") != "yes":
+        return render(request, "tracks/disconnect.html", {"host": host})
+    host.delete()
+    request.session.flush()
+    messages.success(request, _("Disconnected. Your tokens, your songs and their history are deleted."))
+    return redirect("index")
+
+
+@never_cache
+@require_GET
+def health(request: HttpRequest) -> JsonResponse:
+    """Whether the database answers, how old the last good refresh is (seconds), and when the host must sign in again."""
+    good = Q(runs__outcome__in=[RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED])
+    try:
+        host = (
+            Listener.objects.filter(is_host=True)
+            .annotate(refreshed_at=Max("runs__finished_at", filter=good))
+            .first()
+        )
+    except (DatabaseError, InterfaceError):
+        return JsonResponse({"status": "error", "database": "unreachable"}, status=503)
+    refreshed_at = host.refreshed_at if host else None
+    return JsonResponse(
+        {
+            "status": "ok",
+            "database": "ok",
+            "last_refresh_age_seconds": int((timezone.now() - refreshed_at).total_seconds()) if refreshed_at else None,
+            "sign_in_again_by": _utc(host.sign_in_again_by) if host else None,
+            "sign_in_needed": host is None or host.state == Listener.State.NEEDS_SIGN_IN,
+        }
+    )
