@@ -2,91 +2,31 @@
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterable
 from dataclasses import replace
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from tracks.etl import staging
+from tracks.etl import lease, staging
 from tracks.etl.extract import extract
-from tracks.etl.load import Change, load
-from tracks.etl.transform import Table, transform
-from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
+from tracks.etl.load import load
+from tracks.etl.results import BUSY, DRY_RUN, TOO_SOON, RangeResult, RefreshResult, summarize
+from tracks.etl.transform import transform
+from tracks.models import Listener, RefreshRun, TimeRange
+from tracks.spotify import tokens
 from tracks.spotify.client import ListenerClient
 from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, Unavailable
 from tracks.spotify.session import BoundedSession
 
 # One deadline for all calls of a refresh, the renewal of the token included.
 EXTRACT_SECONDS = 10
-# How long a refresh that was killed keeps others out.
-LEASE = timedelta(seconds=60)
-# Spotify recomputes the lists about once a day.
-LEAST_INTERVAL = timedelta(seconds=60)
 
 Outcome = RefreshRun.Outcome
-BUSY = "busy"
-TOO_SOON = "too_soon"
-DRY_RUN = "dry_run"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RangeResult:
-    """One time range of a refresh; extracted is loaded + rejected."""
-
-    time_range: str
-    extracted: int
-    loaded: int
-    rejected: int
-    table: Table
-    change: Change | None = None
-
-    @property
-    def line(self) -> str:
-        """The counts, and what changed, in words."""
-        counts = f"{self.time_range}: {self.extracted} extracted, {self.loaded} loaded, {self.rejected} rejected"
-        if self.change is None:
-            return f"{counts}; nothing written"
-        if self.change.first:
-            return f"{counts}; the first table"
-        if not self.change.changed:
-            return f"{counts}; unchanged"
-        return f"{counts}; {self.change.new} new, {self.change.moved} moved, {self.change.left} left"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefreshResult:
-    """How a refresh went: `outcome` is one of RefreshRun.Outcome, BUSY, TOO_SOON or DRY_RUN."""
-
-    outcome: str
-    summary: str
-    ranges: tuple[RangeResult, ...] = ()
-    warnings: tuple[str, ...] = ()
-    error: SpotifyError | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome in {Outcome.REFRESHED, Outcome.UNCHANGED, BUSY, TOO_SOON, DRY_RUN}
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "outcome": str(self.outcome),
-            "message": self.summary,
-            "time_ranges": [
-                {"time_range": part.time_range, "extracted": part.extracted, "loaded": part.loaded,
-                 "rejected": part.rejected}
-                for part in self.ranges
-            ],
-            "warnings": list(self.warnings),
-        }  # fmt: skip
 
 
 def refresh(

@@ -19,8 +19,13 @@ def api(token: str, session: BoundedSession) -> spotipy.Spotify:
 
 
 def profile(token: str, session: BoundedSession) -> dict[str, Any]:
-    """The answer of GET /v1/me for this access token. Raises SpotifyError."""
-    answer: dict[str, Any] = api(token, session).me()
+    """The answer of GET /v1/me for this access token. Raises SpotifyError.
+
+    spotipy asks for `/me/`, with a slash that the documentation does not have.
+    """
+    answer: dict[str, Any] = session.get(
+        f"{settings.SPOTIFY_API_URL}/me", headers={"Authorization": f"Bearer {token}"}
+    ).json()
     return answer
 
 

@@ -19,9 +19,12 @@ from tracks.spotify.tokens import encrypt, read_answer
 
 
 class SpotifyAdapter(SpotifyOAuth2Adapter):
-    access_token_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token"
-    authorize_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/authorize"
     basic_auth = True
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self.access_token_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token"
+        self.authorize_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/authorize"
 
     def parse_token(self, data: object) -> SocialToken:
         """The token to store, encrypted. Raises SpotifyError if it is malformed or the permission was not given."""

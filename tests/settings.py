@@ -1,0 +1,22 @@
+"""The project's own settings, in an environment of the tests' making."""
+
+import os
+
+from tests import database
+
+os.environ.update(
+    PYTHON_DOTENV_DISABLED="1",
+    SECRET_KEY="a key for the tests, long enough to please the checks of Django",
+    DATABASE_URL=database.url(),
+    SPOTIPY_CLIENT_ID="demo-client",
+    SPOTIPY_CLIENT_SECRET="demo-secret",
+)
+for name in ("DEBUG", "BEHIND_PROXY", "SPOTIFY_HOST_ID", "STAGING_DIR", "REFRESH_TOKEN", "SITE_NAME", "DEMO",
+             "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY_FALLBACKS", "TOP_TRACKS_LIMIT"):  # fmt: skip
+    os.environ.pop(name, None)
+
+from spotify_top.settings import *  # noqa: E402, F403
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, so that threads and other processes of the tests see it.
+    DATABASES["default"]["TEST"] = {"NAME": f"{database.FOLDER}/test.sqlite3"}  # noqa: F405
