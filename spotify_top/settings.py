@@ -154,7 +154,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "tracks": {"level": "INFO"},
+        "tracks": {"level": "WARNING" if DEMO else "INFO"},
+        "django.server": {"handlers": ["console"], "level": "WARNING" if DEMO else "INFO", "propagate": False},
         # spotipy writes bearer and refresh tokens into its messages.
         "spotipy": {"handlers": ["null"], "level": "CRITICAL", "propagate": False},
     },

@@ -1,0 +1,116 @@
+"""`manage.py demo`: the whole service on this machine, with invented songs from a simulated Spotify."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+START_SECONDS = 30
+
+
+class Command(BaseCommand):
+    help = "Starts the site with a simulated Spotify and a database of its own, signs in, and prints the top 20."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="the site's port on 127.0.0.1 (default: 8000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo lets anybody sign in as the host, so it runs only with DEBUG=on.")
+        try:
+            from simulator import Simulator
+        except ModuleNotFoundError:
+            raise CommandError("The simulator/ folder is missing: run the demo from a clone of the repository.") from None
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        self.site = f"http://127.0.0.1:{options['port']}"
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", options["port"]))
+            except OSError:
+                raise CommandError(f"Port {options['port']} is taken: stop what uses it, or add --port 8080.") from None
+        with tempfile.TemporaryDirectory(prefix="top-twenty-demo-") as folder, Simulator() as simulator:
+            environment = self.environment(Path(folder), simulator)
+            self.manage(environment, "migrate", "--verbosity", "0")
+            # Its errors stay in view; its greeting would drown the chart.
+            server = subprocess.Popen(
+                self.command("runserver", "--noreload", self.site[7:]), env=environment, stdout=subprocess.DEVNULL
+            )
+            try:
+                self.wait_until_up(server)
+                simulator.auto_approve = True
+                self.sign_in()
+                simulator.auto_approve = False
+                self.print_chart()
+                self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
+                self.stdout.flush()
+                server.wait()
+            except KeyboardInterrupt:
+                self.stdout.write("\nStopped.")
+            finally:
+                server.terminate()
+                server.wait()
+
+    def environment(self, folder: Path, simulator: Any) -> dict[str, str]:
+        """This process's own, without any setting of a real site, with those of the demo."""
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT", "TERM"}}
+        return kept | {
+            "PYTHON_DOTENV_DISABLED": "1",
+            "PYTHONUNBUFFERED": "1",
+            "SECRET_KEY": "the demo has no secrets, and its database is gone when it stops",
+            "DEBUG": "on",
+            "DEMO": "on",
+            "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
+            "SPOTIPY_CLIENT_ID": simulator.client_id,
+            "SPOTIPY_CLIENT_SECRET": simulator.client_secret,
+            "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
+            "SPOTIFY_API_URL": simulator.api_url,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-W", "ignore", str(settings.BASE_DIR / "manage.py"), *arguments]
+
+    def manage(self, environment: dict[str, str], *arguments: str) -> None:
+        if subprocess.run(self.command(*arguments), env=environment).returncode:
+            raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
+
+    def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:
+        for _ in range(START_SECONDS * 10):
+            if server.poll() is not None:
+                raise CommandError("The site did not start; its message is above.")
+            try:
+                if requests.get(f"{self.site}/health", timeout=5).ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise CommandError(f"The site did not answer within {START_SECONDS} s.")
+
+    def sign_in(self) -> None:
+        """Signs in as a browser would: the page, the button, Spotify, and back; the refresh is part of it."""
+        with requests.Session() as browser:
+            page = browser.get(f"{self.site}/login", timeout=10).text
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+            if token is None:
+                raise CommandError("The sign-in page has no form.")
+            answer = browser.post(
+                f"{self.site}/accounts/spotify/login/", data={"csrfmiddlewaretoken": token[1]}, timeout=30
+            )
+            if not answer.ok:
+                raise CommandError(f"The sign-in failed with status {answer.status_code}.")
+
+    def print_chart(self) -> None:
+        chart = requests.get(f"{self.site}/tracks.json", timeout=10).json()
+        self.stdout.write(f"\nThe top {len(chart['tracks'])} of the last 4 weeks, at {self.site}/\n\n")
+        for track in chart["tracks"]:
+            self.stdout.write(f"{track['position']:>4}. {track['name']} — {track['artist']}")
