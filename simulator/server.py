@@ -52,7 +52,7 @@ class Simulator(State):
         port: int = 0,
         extended: bool = False,
         client_id: str = "demo-client",
-        client_secret: str = "demo-secret",  # noqa: S107 - it guards nothing
+        client_secret: str = "demo-secret",
         token_seconds: int = 3600,
     ) -> None:
         self._server = _Server(port)

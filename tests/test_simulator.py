@@ -605,7 +605,7 @@ class TestLife:
 
     def test_command_serves_and_ends_cleanly_on_ctrl_c(self, http: requests.Session) -> None:
         command = [sys.executable, "-m", "simulator", "--port", "0", "--extended"]
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         try:
@@ -620,7 +620,7 @@ class TestLife:
 
     def test_command_says_in_one_line_that_the_port_is_taken(self, sim: Simulator) -> None:
         command = [sys.executable, "-m", "simulator", "--port", sim.url.rsplit(":", 1)[1]]
-        result = subprocess.run(  # noqa: S603 - our own command
+        result = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
         )
         assert result.returncode == 1

@@ -12,7 +12,11 @@ from spotify_top.env import LOOPBACK
 @register()
 def spotify_credentials(**kwargs: Any) -> list[CheckMessage]:
     return [
-        Warning(f"{name} is not set: nobody can sign in.", hint="Open the site; it shows how to set it up.", id="tracks.W001")
+        Warning(
+            f"{name} is not set: nobody can sign in.",
+            hint="Open the site; it shows how to set it up.",
+            id="tracks.W001",
+        )
         for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET")
         if not getattr(settings, name)
     ]

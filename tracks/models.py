@@ -31,7 +31,9 @@ class Listener(models.Model):
     is_host = models.BooleanField(_("host"), default=False)
     state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
     authorized_at = models.DateTimeField()
-    lease_until = models.DateTimeField(null=True, blank=True, help_text=_("Until when a refresh at work holds the lease."))
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Until when a refresh at work holds the lease.")
+    )
 
     class Meta:
         constraints = [
@@ -155,7 +157,9 @@ class Snapshot(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["listener", "time_range", "first_seen_at"], name="one_snapshot_a_moment"),
-            models.CheckConstraint(condition=Q(confirmed_at__gte=F("first_seen_at")), name="confirmed_after_first_seen"),
+            models.CheckConstraint(
+                condition=Q(confirmed_at__gte=F("first_seen_at")), name="confirmed_after_first_seen"
+            ),
             models.CheckConstraint(condition=Q(time_range__in=TimeRange.values), name="snapshot_time_range_known"),
         ]
 

@@ -171,7 +171,11 @@ def _refresh_for_host(request: HttpRequest, host: Listener) -> HttpResponse:
 
 def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     scheme, _, token = request.headers["Authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not settings.REFRESH_TOKEN or not constant_time_compare(token.strip(), settings.REFRESH_TOKEN):
+    if (
+        scheme.lower() != "bearer"
+        or not settings.REFRESH_TOKEN
+        or not constant_time_compare(token.strip(), settings.REFRESH_TOKEN)
+    ):
         return JsonResponse(
             {"error": "The token is wrong, or this site has no REFRESH_TOKEN."},
             status=401,
@@ -209,9 +213,7 @@ def health(request: HttpRequest) -> JsonResponse:
     good = Q(runs__outcome__in=[RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED])
     try:
         host = (
-            Listener.objects.filter(is_host=True)
-            .annotate(refreshed_at=Max("runs__finished_at", filter=good))
-            .first()
+            Listener.objects.filter(is_host=True).annotate(refreshed_at=Max("runs__finished_at", filter=good)).first()
         )
     except (DatabaseError, InterfaceError):
         return JsonResponse({"status": "error", "database": "unreachable"}, status=503)

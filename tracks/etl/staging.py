@@ -32,7 +32,9 @@ def stage(*, listener_id: int, part: RangeResult) -> str:
         _replace(folder / "clean_spotify.csv", _csv(part.table))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the answer cannot be written as a file"
-        return f"The staging files of {part.time_range} were not written ({reason}); check STAGING_DIR. The load goes on."
+        return (
+            f"The staging files of {part.time_range} were not written ({reason}); check STAGING_DIR. The load goes on."
+        )
     return ""
 
 

@@ -43,7 +43,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        return problem_page(request, SpotifyError(_("This user is switched off. A superuser can switch it on in the admin.")))
+        return problem_page(
+            request, SpotifyError(_("This user is switched off. A superuser can switch it on in the admin."))
+        )
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -80,5 +82,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
             raise ImmediateHttpResponse(redirect("index"))
         raise ImmediateHttpResponse(
-            problem_page(request, SpotifyError(_("This sign-in has expired or was started in another browser. Please start again.")))
+            problem_page(
+                request,
+                SpotifyError(_("This sign-in has expired or was started in another browser. Please start again.")),
+            )
         )

@@ -32,8 +32,12 @@ def problem_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
             status, title = 400, _("Signing in did not work")
             message = _("Spotify did not accept this sign-in: it may have been used already. Please start again.")
         case _other:
-            status, title = (403, _("Spotify said no")) if error.code != "failed" else (400, _("Signing in did not work"))
-    response = render(request, "tracks/problem.html", {"title": title, "message": message, "code": error.code}, status=status)
+            status, title = (
+                (403, _("Spotify said no")) if error.code != "failed" else (400, _("Signing in did not work"))
+            )
+    response = render(
+        request, "tracks/problem.html", {"title": title, "message": message, "code": error.code}, status=status
+    )
     if seconds := retry_after(error):
         response.headers["Retry-After"] = str(seconds)
     response.headers["Cache-Control"] = "no-store"

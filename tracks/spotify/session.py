@@ -170,7 +170,9 @@ def _raise_for_status(response: requests.Response) -> None:
         case 401:
             raise AccessTokenRefused
         case 403 if "scope" in str(details.get("message", "")).lower():
-            raise SignInNeeded("The sign-in did not include the permission to read top songs; the host must sign in again.")
+            raise SignInNeeded(
+                "The sign-in did not include the permission to read top songs; the host must sign in again."
+            )
         case 403:
             raise NotAllowed
         case 408 | 425:

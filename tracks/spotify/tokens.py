@@ -107,7 +107,6 @@ def _renew(stored: SocialToken, session: BoundedSession) -> str:
     return answer.access_token
 
 
-
 def discard(spent: SocialToken) -> None:
     """Deletes a token that Spotify refused, unless a sign-in has replaced it meanwhile."""
     SocialToken.objects.filter(pk=spent.pk, token_secret=spent.token_secret).delete()

@@ -29,9 +29,13 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
     def parse_token(self, data: object) -> SocialToken:
         """The token to store, encrypted. Raises SpotifyError if it is malformed or the permission was not given."""
         answer = read_answer(data)
-        self.scope = " ".join(settings.SOCIALACCOUNT_PROVIDERS["spotify"]["SCOPE"]) if answer.scope is None else answer.scope
+        self.scope = (
+            " ".join(settings.SOCIALACCOUNT_PROVIDERS["spotify"]["SCOPE"]) if answer.scope is None else answer.scope
+        )
         if "user-top-read" not in self.scope.split():
-            raise SpotifyError("Spotify did not give the permission to read top songs. Please sign in again and agree to it.")
+            raise SpotifyError(
+                "Spotify did not give the permission to read top songs. Please sign in again and agree to it."
+            )
         return SocialToken(
             token=encrypt(answer.access_token),
             token_secret=encrypt(answer.refresh_token or ""),

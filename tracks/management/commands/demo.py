@@ -31,7 +31,9 @@ class Command(BaseCommand):
         try:
             from simulator import Simulator
         except ModuleNotFoundError:
-            raise CommandError("The simulator/ folder is missing: run the demo from a clone of the repository.") from None
+            raise CommandError(
+                "The simulator/ folder is missing: run the demo from a clone of the repository."
+            ) from None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         self.site = f"http://127.0.0.1:{options['port']}"
         with socket.socket() as probe:
@@ -64,7 +66,9 @@ class Command(BaseCommand):
 
     def environment(self, folder: Path, simulator: Any) -> dict[str, str]:
         """This process's own, without any setting of a real site, with those of the demo."""
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT", "TERM"}}
+        kept = {
+            name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT", "TERM"}
+        }
         return kept | {
             "PYTHON_DOTENV_DISABLED": "1",
             "PYTHONUNBUFFERED": "1",

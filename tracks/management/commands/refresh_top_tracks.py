@@ -29,7 +29,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--time-range", action="append", choices=TimeRange.values, help="only this one; may be repeated (default: all)"
+            "--time-range",
+            action="append",
+            choices=TimeRange.values,
+            help="only this one; may be repeated (default: all)",
         )
         parser.add_argument("--force", action="store_true", help="even if the tables are less than a minute old")
         parser.add_argument("--dry-run", action="store_true", help="ask Spotify and print the tables, store nothing")
@@ -41,7 +44,9 @@ class Command(BaseCommand):
             self.refresh_all(options)
         except (OperationalError, InterfaceError, ProgrammingError) as error:
             if isinstance(error, ProgrammingError) or "no such table" in str(error):
-                raise CommandError("The database has no tables of this version: run `manage.py migrate` first.") from None
+                raise CommandError(
+                    "The database has no tables of this version: run `manage.py migrate` first."
+                ) from None
             raise CommandError(
                 "The database cannot be reached or is busy; the last table stays. Try again later.",
                 returncode=TRY_AGAIN_LATER,
@@ -50,7 +55,9 @@ class Command(BaseCommand):
     def refresh_all(self, options: dict[str, Any]) -> None:
         listeners = list(Listener.objects.order_by("pk"))
         if not listeners:
-            raise CommandError("Nobody has signed in yet: the host must sign in on the site first.", returncode=SIGN_IN_NEEDED)
+            raise CommandError(
+                "Nobody has signed in yet: the host must sign in on the site first.", returncode=SIGN_IN_NEEDED
+            )
         failures = []
         for listener in listeners:
             result = self.refresh_one(listener, options)

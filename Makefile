@@ -1,0 +1,60 @@
+# On a fresh machine with Python 3.11+ and make, each target does its own set-up in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
+
+.PHONY: help demo run test lint format image clean
+
+help:
+	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
+	@echo "make run     the site with your own Spotify app, set in .env"
+	@echo "make test    the tests, on PostgreSQL and on SQLite"
+	@echo "make lint    style, types and missing migrations"
+	@echo "make format  rewrites the code in the project's style"
+	@echo "make image   builds the Docker image"
+	@echo "make clean   deletes .venv and what tools left behind"
+
+demo: .venv/installed
+	@$(TEST_ENV) $(BIN)/python manage.py demo
+
+run: .venv/installed .env
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py runserver 127.0.0.1:8000
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -q --cov --cov-report=term
+	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(TEST_ENV) $(BIN)/mypy .
+	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+image:
+	docker build -t spotify-top .
+
+clean:
+	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .coverage
+
+.env:
+	@umask 077 && sed "s|^SECRET_KEY=$$|SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')|" .env.example > .env
+	@echo "Made .env with a new SECRET_KEY. The site will show how to get the Spotify credentials that belong in it."
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Top Twenty needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python has no venv module here: install it (Debian: apt install python3-venv)." >&2; exit 1; }
+
+.venv/installed: requirements.txt | .venv/bin/python
+	@echo "Installing what the site needs (once)..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements.txt requirements-dev.txt | .venv/bin/python
+	@echo "Installing what the site and its tests need (once)..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch .venv/installed $@
