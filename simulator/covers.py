@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from math import ceil, floor, pi, sin, sqrt
 from typing import NamedTuple, TypeVar
 
@@ -91,7 +91,7 @@ class _Canvas:
     def split(self, parts: int) -> list[Span]:
         """Return equal parts of the side that begin and end on whole pixels, so that no seam shows between them."""
         ends = [round(part * self.side / parts) / self.side for part in range(parts + 1)]
-        return list(zip(ends, ends[1:], strict=False))
+        return list(pairwise(ends))
 
     def png(self) -> bytes:
         """Return the picture as a PNG file, 8 bits of red, green and blue."""

@@ -1,4 +1,4 @@
-"""Which database the tests use: TEST_DATABASE_URL, SQLite for `TEST_DATABASE_URL=sqlite`, else an embedded PostgreSQL."""
+"""The tests' database: TEST_DATABASE_URL, SQLite if that is `sqlite`, an embedded PostgreSQL if it is not set."""
 
 import os
 import tempfile

@@ -1,5 +1,6 @@
 """The simulated Spotify keeps the rules of the real one, and breaks them on demand."""
 
+import itertools
 import json
 import re
 import secrets
@@ -356,7 +357,7 @@ class TestWebAPI:
 class TestCatalogue:
     def test_ranges_differ_and_overlap(self, sim: Simulator) -> None:
         tops = [{item["id"] for item in sim.accounts["host"].rankings[span][:20]} for span in TIME_RANGES]
-        for one, other in zip(tops, tops[1:], strict=False):
+        for one, other in itertools.pairwise(tops):
             assert 5 <= len(one & other) < 20
 
     def test_new_account_has_few_tracks_or_none(self, sim: Simulator, http: requests.Session) -> None:
@@ -605,9 +606,7 @@ class TestLife:
 
     def test_command_serves_and_ends_cleanly_on_ctrl_c(self, http: requests.Session) -> None:
         command = [sys.executable, "-m", "simulator", "--port", "0", "--extended"]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             url = process.stdout.readline().split()[-1]
@@ -620,8 +619,6 @@ class TestLife:
 
     def test_command_says_in_one_line_that_the_port_is_taken(self, sim: Simulator) -> None:
         command = [sys.executable, "-m", "simulator", "--port", sim.url.rsplit(":", 1)[1]]
-        result = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False
-        )
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1

@@ -52,7 +52,8 @@ class ArtistAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["name", "spotify_id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Artist]:
-        return super().get_queryset(request).annotate(track_count=Count("credits"))
+        artists: QuerySet[Artist] = super().get_queryset(request).annotate(track_count=Count("credits"))
+        return artists
 
     @admin.display(description=_("tracks"), ordering="track_count")
     def track_count(self, artist: Any) -> int:
@@ -76,7 +77,8 @@ class SnapshotAdmin(ReadOnly, admin.ModelAdmin):
     inlines = [PlacementInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Snapshot]:
-        return super().get_queryset(request).annotate(placement_count=Count("placements"))
+        snapshots: QuerySet[Snapshot] = super().get_queryset(request).annotate(placement_count=Count("placements"))
+        return snapshots
 
     @admin.display(description=_("tracks"))
     def placement_count(self, snapshot: Any) -> int:

@@ -46,7 +46,7 @@ class Listener(models.Model):
 
     @property
     def sign_in_again_by(self) -> datetime:
-        """When Spotify lets the sign-in lapse: six calendar months after it (SPOTIFY: refresh token expiration, 2026)."""
+        """When the sign-in lapses: six calendar months after it (Spotify, blog/2026-06-18-refresh-token-expiration)."""
         month = self.authorized_at.month + 6
         year, month = self.authorized_at.year + (month > 12), (month - 1) % 12 + 1
         day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])

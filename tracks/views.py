@@ -187,7 +187,8 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     result = refresh_tables(listener=host, trigger=RefreshRun.Trigger.MACHINE)
     if result.ok:
         return JsonResponse(result.as_json())
-    status = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}.get(result.outcome, 503)
+    statuses: dict[str, int] = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}
+    status = statuses.get(result.outcome, 503)
     response = JsonResponse(result.as_json() | {"error": result.summary}, status=status)
     if status != 409:
         response["Retry-After"] = (result.error and retry_after(result.error)) or RETRY_SECONDS
@@ -209,7 +210,7 @@ def disconnect(request: HttpRequest, host: Listener) -> HttpResponse:
 @never_cache
 @require_GET
 def health(request: HttpRequest) -> JsonResponse:
-    """Whether the database answers, how old the last good refresh is (seconds), and when the host must sign in again."""
+    """Whether the database answers, the age of the last good refresh in seconds, and when to sign in again."""
     good = Q(runs__outcome__in=[RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED])
     try:
         host = (

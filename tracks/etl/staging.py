@@ -25,7 +25,7 @@ def stage(*, listener_id: int, part: RangeResult) -> str:
     """
     if settings.STAGING_DIR is None:
         return ""
-    folder = _folder(listener_id) / part.time_range
+    folder = _folder(settings.STAGING_DIR, listener_id) / part.time_range
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / "raw_spotify.json", json.dumps(part.page, indent=2))
@@ -41,12 +41,11 @@ def stage(*, listener_id: int, part: RangeResult) -> str:
 def remove(listener_id: int) -> None:
     """Deletes the files of a listener who is gone."""
     if settings.STAGING_DIR is not None:
-        shutil.rmtree(_folder(listener_id), ignore_errors=True)
+        shutil.rmtree(_folder(settings.STAGING_DIR, listener_id), ignore_errors=True)
 
 
-def _folder(listener_id: int) -> Path:
-    folder: Path = settings.STAGING_DIR / f"listener-{listener_id}"
-    return folder
+def _folder(root: Path, listener_id: int) -> Path:
+    return root / f"listener-{listener_id}"
 
 
 def _csv(table: Table) -> str:

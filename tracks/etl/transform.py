@@ -86,7 +86,7 @@ def _reason(error: ValidationError) -> str:
 
 
 def _reject(reason: str) -> PydanticCustomError:
-    return PydanticCustomError("reject", reason)  # type: ignore[arg-type]
+    return PydanticCustomError("reject", reason)
 
 
 def _text(value: Any) -> str:

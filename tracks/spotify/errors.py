@@ -40,7 +40,7 @@ class RateLimited(SpotifyError):
 
 
 class SignInNeeded(SpotifyError):
-    """There is no usable authorization: only the listener can give a new one. `spent` is a token that Spotify refused."""
+    """No usable authorization: only the listener can give a new one. `spent` is a token that Spotify refused."""
 
     code = "sign_in_needed"
     message = "Spotify no longer accepts the stored sign-in; the host must sign in again on the site."

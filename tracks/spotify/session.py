@@ -67,9 +67,9 @@ class BoundedSession(requests.Session):
             raise Unavailable("Spotify took too long to answer; the last table stays. Try again later.")
         if call.error is not None:
             raise call.error
-        assert call.response is not None
-        _raise_for_status(call.response)
-        return call.response
+        response: requests.Response = call.response  # type: ignore[assignment]
+        _raise_for_status(response)
+        return response
 
     def _read(self, send: Callable[..., requests.Response], *args: Any, **kwargs: Any) -> requests.Response:
         """The response with its whole body read; raises Unavailable for one over MOST_BYTES, as soon as it is."""
@@ -91,9 +91,9 @@ class _Adapter(HTTPAdapter):
         self.connections: list[Any] = []
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if not isinstance(pool.ConnectionCls, functools.partial):
-            pool.ConnectionCls = functools.partial(self._connect, pool.ConnectionCls)  # type: ignore[assignment]
+            pool.ConnectionCls = functools.partial(self._connect, pool.ConnectionCls)
         return pool
 
     def _connect(self, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

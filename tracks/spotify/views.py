@@ -17,6 +17,8 @@ from tracks.spotify.problems import problem_page
 from tracks.spotify.session import BoundedSession, raise_if_paused
 from tracks.spotify.tokens import encrypt, read_answer
 
+SCOPE = "user-top-read"
+
 
 class SpotifyAdapter(SpotifyOAuth2Adapter):
     basic_auth = True
@@ -29,10 +31,9 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
     def parse_token(self, data: object) -> SocialToken:
         """The token to store, encrypted. Raises SpotifyError if it is malformed or the permission was not given."""
         answer = read_answer(data)
-        self.scope = (
-            " ".join(settings.SOCIALACCOUNT_PROVIDERS["spotify"]["SCOPE"]) if answer.scope is None else answer.scope
-        )
-        if "user-top-read" not in self.scope.split():
+        # RFC 6749, 5.1: no scope in the answer means the one that was asked for.
+        self.scope = SCOPE if answer.scope is None else answer.scope
+        if SCOPE not in self.scope.split():
             raise SpotifyError(
                 "Spotify did not give the permission to read top songs. Please sign in again and agree to it."
             )

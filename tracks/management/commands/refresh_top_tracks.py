@@ -13,7 +13,7 @@ from tracks.models import Listener, RefreshRun, TimeRange
 
 TRY_AGAIN_LATER = 75
 SIGN_IN_NEEDED = 77
-EXIT_CODES = {
+EXIT_CODES: dict[str, int] = {
     RefreshRun.Outcome.RATE_LIMITED: TRY_AGAIN_LATER,
     RefreshRun.Outcome.UNAVAILABLE: TRY_AGAIN_LATER,
     RefreshRun.Outcome.ABANDONED: TRY_AGAIN_LATER,
