@@ -1,0 +1,66 @@
+"""The production server's settings: `python gunicorn.conf.py` starts it, from PORT and WEB_CONCURRENCY."""
+
+import gc
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from spotify_top import env
+
+
+class AccessLogger(Logger):
+    def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> dict[str, Any]:
+        """gunicorn's own, with the path quoted again: a decoded %0A in it would forge a line of the log."""
+        found: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+        return found | {"U": quote(environ.get("PATH_INFO", ""), encoding="latin-1")}
+
+
+bind = f"0.0.0.0:{env.number('PORT', 8000, least=1, most=65535)}"
+workers = env.number("WEB_CONCURRENCY", 2, least=1, most=64)
+worker_class = "gthread"
+threads = 8
+# A bad setting ends the start with one line instead of restarting workers for ever; and they share its memory.
+preload_app = True
+# Each worker has its own queue of connections; with a common one, a worker may stay idle.
+reuse_port = True
+timeout = 30
+# Below the 30 s that platforms wait before they kill.
+graceful_timeout = 20
+# Above the 60 s after which proxies drop an idle connection, so that no request meets one that is just closing.
+keepalive = 65
+
+# The root file system may be read-only.
+worker_tmp_dir = "/dev/shm"  # noqa: S108
+control_socket_disable = True
+
+# Django alone decides whether to believe a proxy (BEHIND_PROXY).
+forwarded_allow_ips = ""
+
+# No query string and no headers: the one holds Spotify's code at the sign-in, the others cookies and tokens.
+accesslog = "-"
+errorlog = "-"
+logger_class = AccessLogger
+access_log_format = '%(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    # A database connection that two processes share breaks for both.
+    from django.db import connections
+
+    connections.close_all()
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    # What was loaded before the fork lives on: the collector need not look at it, nor copy its memory by doing so.
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    # gunicorn reads WEB_CONCURRENCY before it reads this file, and answers an empty or a bad one with a traceback.
+    os.environ["WEB_CONCURRENCY"] = str(workers)
+    command = [sys.executable, "-m", "gunicorn", "-c", __file__, "spotify_top.wsgi"]
+    os.execv(sys.executable, command)  # noqa: S606  (no shell, constants only)
