@@ -148,15 +148,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "null": {"class": "logging.NullHandler"},
-    },
+    "filters": {"nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "tracks": {"level": "WARNING" if DEMO else "INFO"},
         "django.server": {"handlers": ["console"], "level": "WARNING" if DEMO else "INFO", "propagate": False},
-        # spotipy writes bearer and refresh tokens into its messages.
-        "spotipy": {"handlers": ["null"], "level": "CRITICAL", "propagate": False},
+        # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.
+        "spotipy.client": {"filters": ["nothing"]},
+        "spotipy.oauth2": {"filters": ["nothing"]},
     },
 }

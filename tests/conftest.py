@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -41,7 +41,7 @@ class Browser(Client):
     """Django's test client at an address that Spotify accepts, with CSRF checks as in real life."""
 
     def __init__(self, **defaults: Any) -> None:
-        super().__init__(enforce_csrf_checks=True, SERVER_NAME="127.0.0.1", SERVER_PORT="8000", **defaults)
+        super().__init__(enforce_csrf_checks=True, HTTP_HOST="127.0.0.1:8000", **defaults)
 
     def press(self, path: str, *, on: str = "/login", **data: str) -> Any:
         """Posts a form that stands on another page, with that page's CSRF token."""
@@ -86,12 +86,10 @@ def listener(host: Browser) -> Listener:
 
 def database_url() -> str:
     """The tests' database as another process would name it."""
-    config = connection.settings_dict
+    name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
-        return f"sqlite:///{config['NAME']}"
-    address = f"{config['HOST']}:{config['PORT']}" if not config["HOST"].startswith("/") else ""
-    socket = f"?host={quote(config['HOST'], safe='')}" if config["HOST"].startswith("/") else ""
-    return f"postgres://{quote(config['USER'])}:{quote(config['PASSWORD'])}@{address}/{config['NAME']}{socket}"
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
 def environment(**changes: str) -> dict[str, str]:

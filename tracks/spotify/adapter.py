@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from tracks.etl import refresh
 from tracks.models import Listener, RefreshRun
-from tracks.spotify.errors import SpotifyError, StrangerRefused
+from tracks.spotify.errors import SpotifyError, StrangerRefused, Unavailable
 from tracks.spotify.hosting import connect_host
 from tracks.spotify.problems import problem_page
 from tracks.spotify.session import BoundedSession
@@ -81,9 +81,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if error == AuthError.CANCELLED:
             messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
             raise ImmediateHttpResponse(redirect("index"))
-        raise ImmediateHttpResponse(
-            problem_page(
-                request,
-                SpotifyError(_("This sign-in has expired or was started in another browser. Please start again.")),
-            )
-        )
+        if exception is not None:
+            problem: SpotifyError = Unavailable("Spotify sent a token that cannot be read; try again later.")
+        else:
+            problem = SpotifyError(_("This sign-in has expired or was started in another browser. Please start again."))
+        raise ImmediateHttpResponse(problem_page(request, problem))
