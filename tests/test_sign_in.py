@@ -89,7 +89,7 @@ def test_stores_the_account_id_the_scope_and_encrypted_tokens_and_nothing_else(
     assert account.extra_data == {"linked_on": "account_id", "scope": "user-top-read"}
     assert (user.email, user.first_name, user.last_name, user.has_usable_password()) == ("", "", "", False)
     stored = everything_stored()
-    assert person.display_name not in stored and person.id not in stored
+    assert person.display_name and person.display_name not in stored and person.id not in stored
     assert not any(secret in stored for secret in simulator.issued)
     assert decrypt(token.token) in simulator.access_tokens
     assert decrypt(token.token_secret) in simulator.refresh_tokens
