@@ -469,8 +469,8 @@ def test_a_refresh_of_one_range_takes_at_most_15_queries(
 def test_works_from_cron_with_nobody_signed_in(host: Browser, simulator: Simulator, manage: Manage) -> None:
     expire()
     result = manage("refresh_top_tracks", "--force")
-    assert (result.returncode, result.stderr.count("Traceback")) == (0, 0), result.stderr
-    assert result.stdout.count("extracted") == 3
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr
+    assert len(result.stdout.splitlines()) == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -484,8 +484,7 @@ def test_exit_codes_and_one_line_on_stderr(
     result = manage("refresh_top_tracks", "--force", DEBUG="off")
     assert result.returncode == code
     assert "Traceback" not in result.stderr
-    reasons = [line for line in result.stderr.splitlines() if " INFO " not in line]
-    assert len(reasons) == 1, result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
 
 
 def test_an_unreachable_database_means_later_and_shows_no_secret(

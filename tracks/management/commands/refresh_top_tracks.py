@@ -1,5 +1,6 @@
 """`manage.py refresh_top_tracks`, for cron: the exit codes are those of sysexits.h."""
 
+import logging
 import signal
 import sys
 from typing import Any
@@ -40,6 +41,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # A polite stop closes the run; the default would leave the lease to run out.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TRY_AGAIN_LATER))
+        if options["verbosity"] < 2:
+            # What it prints says the same, and stderr is for the one reason of a failure.
+            logging.getLogger("tracks").setLevel(logging.WARNING)
         try:
             self.refresh_all(options)
         except (OperationalError, InterfaceError, ProgrammingError) as error:
