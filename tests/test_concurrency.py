@@ -21,6 +21,7 @@ from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment
 from tracks.etl import lease, refresh
 from tracks.models import Listener, Placement, RefreshRun, Snapshot, TimeRange
+from tracks.spotify.adapter import SocialAccountAdapter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,14 +112,23 @@ def test_two_cron_runs_and_a_button_press_all_end_well(
     assert len(simulator.calls) == 3
 
 
-def test_of_two_first_sign_ins_at_once_exactly_one_claims_the_site(db: None, simulator: Simulator) -> None:
+def test_of_two_first_sign_ins_at_once_exactly_one_claims_the_site(
+    db: None, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_found_no_host = threading.Barrier(2, timeout=10)
+    save_user = SocialAccountAdapter.save_user
+
+    def save_together(*args: Any, **kwargs: Any) -> User:
+        both_found_no_host.wait()
+        return save_user(*args, **kwargs)
+
+    monkeypatch.setattr(SocialAccountAdapter, "save_user", save_together)
     callbacks = []
     for account in ("host", "stranger"):
         simulator.current = account
         browser = Browser()
         consent = requests.get(browser.start_sign_in(), allow_redirects=False, timeout=10)
         callbacks.append(partial(browser.get, consent.headers["Location"]))
-    simulator.fault("/v1/me", Fault(delay=0.3), times=2)
     results = at_once(*callbacks)
     assert sorted(response.status_code for response in results) == [302, 403]
     assert Listener.objects.count() == SocialAccount.objects.count() == SocialToken.objects.count() == 1
