@@ -223,6 +223,19 @@ def test_a_changed_secret_key_asks_to_sign_in_again(host: Browser, settings: Any
     assert Listener.objects.get().state == Listener.State.CONNECTED
 
 
+@pytest.mark.parametrize("rotate", [True, False])
+def test_a_renewal_encrypts_with_the_newest_key_so_that_the_old_one_may_go(
+    listener: Listener, settings: Any, simulator: Simulator, rotate: bool
+) -> None:
+    simulator.rotate = rotate
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "a new key"
+    expire()
+    assert run()[0] == 0
+    settings.SECRET_KEY_FALLBACKS = []
+    expire()
+    assert run()[0] == 0
+
+
 def test_tokens_appear_in_no_log_at_any_level(
     visitor: Browser, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:

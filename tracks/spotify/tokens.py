@@ -101,7 +101,7 @@ def _renew(stored: SocialToken, session: BoundedSession) -> str:
     # At once: Spotify may have killed the old refresh token. Only over the one used: a sign-in meanwhile is newer.
     SocialToken.objects.filter(pk=stored.pk, token_secret=stored.token_secret).update(
         token=encrypt(answer.access_token),
-        token_secret=encrypt(answer.refresh_token or "") or stored.token_secret,
+        token_secret=encrypt(answer.refresh_token or refresh_token),
         expires_at=answer.expires_at,
     )
     return answer.access_token
