@@ -28,6 +28,8 @@ SPOTIFY_HOST_ID = env.text("SPOTIFY_HOST_ID")
 SPOTIFY_ACCOUNTS_URL = env.service_url("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
 SPOTIFY_API_URL = env.service_url("SPOTIFY_API_URL", "https://api.spotify.com/v1")
 TOP_TRACKS_LIMIT = env.number("TOP_TRACKS_LIMIT", 20, least=1, most=20)
+# Days that former rankings are kept; 0 keeps none.
+HISTORY_DAYS = env.number("HISTORY_DAYS", 365, least=0, most=36_500)
 STAGING_DIR = env.folder("STAGING_DIR")
 REFRESH_TOKEN = env.text("REFRESH_TOKEN")
 # Set by `manage.py demo` alone, for the ribbon that says so.
@@ -60,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -134,6 +137,8 @@ if BEHIND_PROXY:
 
 # Pages
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

@@ -1,13 +1,17 @@
-"""The one read behind the page, the JSON and the CSV: the host's current table of a time range."""
+"""The reads behind the pages and the data: the host's tables now, and what they were before."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
 
-from tracks.models import Listener, Placement, Snapshot, TimeRange
+from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Track
+
+# What a track's page draws: a year of daily changes.
+POINTS = 365
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +26,29 @@ class Chart:
     def is_hosted_by(self, user: User | AnonymousUser) -> bool:
         return self.host is not None and user.pk is not None and self.host.account.user_id == user.pk
 
+    @property
+    def playing_time(self) -> timedelta:
+        return timedelta(milliseconds=sum(placement.track.duration_ms for placement in self.placements))
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there was a table before this one to compare with."""
+        return any(placement.movement for placement in self.placements)
+
+    @property
+    def new_count(self) -> int:
+        return sum(placement.movement == Placement.Entry.NEW for placement in self.placements)
+
+    @property
+    def biggest_climber(self) -> Placement | None:
+        """The placement that gained most places; of two, the higher one. None if nothing climbed."""
+        climbed = [placement for placement in self.placements if placement.movement == "up"]
+        return max(climbed, key=lambda placement: placement.climb or 0, default=None)
+
 
 def current_chart(time_range: TimeRange) -> Chart:
     """The host's current table, in two queries."""
-    newest = Snapshot.objects.filter(listener__is_host=True, time_range=time_range).newest_first()[:1]
+    newest = Snapshot.objects.of_host(time_range).newest_first()[:1]
     placements = list(
         Placement.objects.filter(snapshot=Subquery(newest.values("pk")))
         .with_tracks()
@@ -47,6 +70,113 @@ def current_chart(time_range: TimeRange) -> Chart:
         .first()
     )
     return Chart(time_range=time_range, host=host, updated_at=host.updated_at if host else None, placements=[])
+
+
+def left_since(chart: Chart) -> list[Track]:
+    """The songs of the table before that are not in this one, in their order there."""
+    before = Snapshot.objects.of_host(chart.time_range).newest_first()[1:2]
+    now = [placement.track_id for placement in chart.placements]
+    gone = Placement.objects.filter(snapshot=Subquery(before.values("pk"))).exclude(track__in=now)
+    return [placement.track for placement in gone.select_related("track").order_by("position")]
+
+
+def by_artist(placements: Iterable[Placement]) -> list[tuple[Artist, list[Placement]]]:
+    """Each credited artist with its songs; who has most comes first, then who stands highest."""
+    found: dict[str, tuple[Artist, list[Placement]]] = {}
+    for placement in placements:
+        for artist in placement.track.credited_artists:
+            found.setdefault(artist.pk, (artist, []))[1].append(placement)
+    return sorted(found.values(), key=lambda entry: -len(entry[1]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How a track fared in one time range. `points` are the latest snapshots, oldest first, position None for absent."""
+
+    time_range: TimeRange
+    peak: int
+    times: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    points: list[tuple[datetime, int | None]]
+
+    @property
+    def now(self) -> int | None:
+        return self.points[-1][1] if self.points else None
+
+
+def courses(track: Track) -> list[Course]:
+    """The track's course in each time range of the host where it ever stood, in one query and one more for each."""
+    stays = {
+        row["snapshot__time_range"]: row
+        for row in Placement.objects.filter(track=track, snapshot__listener__is_host=True)
+        .values("snapshot__time_range")
+        .annotate(
+            peak=Min("position"),
+            times=Count("pk"),
+            first_seen_at=Min("snapshot__first_seen_at"),
+            last_seen_at=Max("snapshot__confirmed_at"),
+        )
+    }
+    found = []
+    for time_range in TimeRange:
+        if time_range in stays:
+            stay = stays[time_range]
+            del stay["snapshot__time_range"]
+            found.append(Course(time_range=time_range, points=_points(track, time_range), **stay))
+    return found
+
+
+def _points(track: Track, time_range: TimeRange) -> list[tuple[datetime, int | None]]:
+    position = Placement.objects.filter(snapshot=OuterRef("pk"), track=track).values("position")
+    latest = (
+        Snapshot.objects.of_host(time_range)
+        .newest_first()
+        .annotate(position=Subquery(position))
+        .values_list("first_seen_at", "position")[:POINTS]
+    )
+    return list(latest)[::-1]
+
+
+def history(time_range: TimeRange) -> QuerySet[Snapshot]:
+    """The host's tables, newest first, each with its placements and their tracks: two queries however many are taken."""
+    placements = Prefetch("placements", Placement.objects.select_related("track").order_by("position"))
+    return Snapshot.objects.of_host(time_range).newest_first().prefetch_related(placements)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A new table: what entered and what left, compared with the one before; all of it is new if there was none."""
+
+    snapshot: Snapshot
+    is_first: bool
+    left: list[Track]
+
+
+def latest_turns(limit: int) -> list[Turn]:
+    """The host's latest tables over all time ranges, newest first, in four queries."""
+    before = Snapshot.objects.filter(
+        listener=OuterRef("listener"), time_range=OuterRef("time_range"), first_seen_at__lt=OuterRef("first_seen_at")
+    ).newest_first()
+    snapshots = list(
+        Snapshot.objects.filter(listener__is_host=True)
+        .newest_first()
+        .annotate(before=Subquery(before.values("pk")[:1]))
+        .prefetch_related(Prefetch("placements", Placement.objects.with_tracks()))[:limit]
+    )
+    earlier: dict[int, list[Track]] = {}
+    for placement in (
+        Placement.objects.filter(snapshot__in={snapshot.before for snapshot in snapshots})
+        .select_related("track")
+        .order_by("position")
+    ):
+        earlier.setdefault(placement.snapshot_id, []).append(placement.track)
+    turns = []
+    for snapshot in snapshots:
+        now = {placement.track_id for placement in snapshot.placements.all()}
+        left = [track for track in earlier.get(snapshot.before, []) if track.pk not in now]
+        turns.append(Turn(snapshot=snapshot, is_first=snapshot.before is None, left=left))
+    return turns
 
 
 def as_record(placement: Placement) -> dict[str, Any]:

@@ -3,7 +3,16 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from tracks.models import TimeRange
+
 
 def site(request: HttpRequest) -> dict[str, Any]:
     """What every page shows of the site itself."""
-    return {"SITE_NAME": settings.SITE_NAME, "DEMO": settings.DEMO}
+    return {
+        "SITE_NAME": settings.SITE_NAME,
+        "DEMO": settings.DEMO,
+        "HISTORY_DAYS": settings.HISTORY_DAYS,
+        "LIMIT": settings.TOP_TRACKS_LIMIT,
+        "TIME_RANGES": TimeRange,
+        "ORIGIN": f"{request.scheme}://{request.get_host()}",
+    }

@@ -1,12 +1,15 @@
 """What the service remembers: whose songs, which songs, each distinct ranking, and how each refresh went."""
 
 import calendar
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Self
 
 from allauth.socialaccount.models import SocialAccount
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 TEXT_LIMIT = 1000
@@ -52,6 +55,11 @@ class Listener(models.Model):
         day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])
         return self.authorized_at.replace(year=year, month=month, day=day)
 
+    @property
+    def lapses_soon(self) -> bool:
+        """Whether the sign-in lapses within 30 days."""
+        return self.sign_in_again_by - timezone.now() < timedelta(days=30)
+
 
 class Artist(models.Model):
     """An artist, keyed by Spotify's id, or by `name:` and a digest where Spotify gave a name alone."""
@@ -95,6 +103,9 @@ class Track(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("track", args=[self.pk])
+
     @property
     def credited_artists(self) -> list[Artist]:
         """The artists in the order of the credits."""
@@ -134,14 +145,20 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_first(self) -> Self:
         return self.order_by("-first_seen_at")
 
-    def current(self) -> Self:
-        """The newest snapshot of each listener and time range."""
-        newer = self.model._default_manager.filter(
-            listener=models.OuterRef("listener"),
-            time_range=models.OuterRef("time_range"),
-            first_seen_at__gt=models.OuterRef("first_seen_at"),
-        )
-        return self.filter(~models.Exists(newer))
+    def of_host(self, time_range: str) -> Self:
+        return self.filter(listener__is_host=True, time_range=time_range)
+
+    def current(self, listener: Listener, time_ranges: Iterable[str]) -> Self:
+        """The newest snapshot of each time range, found by the index however long the history is."""
+        newest = [
+            models.Subquery(
+                self.model._default_manager.filter(listener=listener, time_range=time_range)
+                .order_by("-first_seen_at")
+                .values("pk")[:1]
+            )
+            for time_range in time_ranges
+        ]
+        return self.filter(pk__in=newest)
 
 
 class Snapshot(models.Model):
@@ -155,6 +172,7 @@ class Snapshot(models.Model):
     objects = SnapshotQuerySet.as_manager()
 
     class Meta:
+        indexes = [models.Index(fields=["listener", "-first_seen_at"], name="snapshot_listener_newest")]
         constraints = [
             models.UniqueConstraint(fields=["listener", "time_range", "first_seen_at"], name="one_snapshot_a_moment"),
             models.CheckConstraint(
@@ -165,6 +183,14 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_time_range_display()}, {self.first_seen_at:%Y-%m-%d %H:%M} UTC"
+
+    def get_absolute_url(self) -> str:
+        return reverse("snapshot", args=[self.pk])
+
+    @property
+    def entries(self) -> list["Placement"]:
+        """The placements of songs that were not in the table before."""
+        return [placement for placement in self.placements.all() if placement.entry]
 
 
 class PlacementQuerySet(models.QuerySet["Placement"]):
@@ -178,11 +204,20 @@ class PlacementQuerySet(models.QuerySet["Placement"]):
 
 
 class Placement(models.Model):
-    """A track's position in a snapshot: Spotify's own number, so a rejected item leaves its number out."""
+    """A track's position in a snapshot: Spotify's own number, so a rejected item leaves its number out.
+
+    `previous_position` and `entry` compare with the snapshot before it; both are empty where there was none.
+    """
+
+    class Entry(models.TextChoices):
+        NEW = "new", _("new")
+        BACK = "back", _("back")
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="placements")
     position = models.PositiveSmallIntegerField()
     track = models.ForeignKey(Track, on_delete=models.PROTECT, related_name="placements")
+    previous_position = models.PositiveSmallIntegerField(null=True, blank=True)
+    entry = models.CharField(max_length=4, choices=Entry, blank=True)
 
     objects = PlacementQuerySet.as_manager()
 
@@ -191,10 +226,30 @@ class Placement(models.Model):
             models.UniqueConstraint(fields=["snapshot", "position"], name="one_track_a_position"),
             models.UniqueConstraint(fields=["snapshot", "track"], name="one_position_a_track"),
             models.CheckConstraint(condition=Q(position__gte=1), name="position_from_1"),
+            models.CheckConstraint(
+                condition=Q(previous_position=None) | Q(entry=""), name="entered_or_had_a_position_before"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.track}"
+
+    @property
+    def climb(self) -> int | None:
+        """Places gained since the snapshot before, negative for places lost; None for an entry."""
+        return None if self.previous_position is None else self.previous_position - self.position
+
+    @property
+    def drop(self) -> int | None:
+        """Places lost."""
+        return None if self.climb is None else -self.climb
+
+    @property
+    def movement(self) -> str:
+        """One of up, down, same, new and back, or "" where there is nothing to compare with."""
+        if self.climb is None:
+            return self.entry
+        return "up" if self.climb > 0 else "down" if self.climb < 0 else "same"
 
 
 class RefreshRun(models.Model):

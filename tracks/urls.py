@@ -2,9 +2,18 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from tracks import views
+from tracks.feed import TopTwentyFeed
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("artists/", views.artists, name="artists"),
+    path("history/", views.history, name="history"),
+    path("history/<int:pk>/", views.snapshot, name="snapshot"),
+    path("tracks/<slug:spotify_id>/", views.track, name="track"),
+    path("privacy", views.privacy, name="privacy"),
+    path("feed.atom", TopTwentyFeed(), name="feed"),
+    path("robots.txt", views.robots, name="robots"),
+    path("site.webmanifest", views.manifest, name="manifest"),
     path("login", views.login, name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("disconnect", views.disconnect, name="disconnect"),

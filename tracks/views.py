@@ -1,6 +1,7 @@
 """The pages, the data, and the two things a host may do. They read the database and know nothing of Spotify."""
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -12,7 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Max, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -21,11 +23,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from tracks.chart import Chart, as_record, current_chart
+from tracks.chart import Chart, as_record, by_artist, courses, current_chart, left_since
+from tracks.chart import history as history_of
 from tracks.etl import refresh as refresh_tables
-from tracks.models import Listener, RefreshRun, TimeRange
+from tracks.models import Listener, RefreshRun, Snapshot, TimeRange, Track
 from tracks.spotify.problems import RETRY_SECONDS, retry_after
 from tracks.spreadsheet import neutralised
+
+# Of the history on one page, and of the refreshes in the host's bar.
+SNAPSHOTS_A_PAGE = 20
+RUNS_SHOWN = 10
 
 View = Callable[..., HttpResponse]
 
@@ -67,6 +74,13 @@ def time_range_of(request: HttpRequest) -> TimeRange | None:
     return TimeRange(value) if value in TimeRange.values else None
 
 
+def _time_range_or_404(request: HttpRequest) -> TimeRange:
+    time_range = time_range_of(request)
+    if time_range is None:
+        raise Http404(_("There is no such time range."))
+    return time_range
+
+
 def has_credentials() -> bool:
     return bool(settings.SPOTIPY_CLIENT_ID and settings.SPOTIPY_CLIENT_SECRET)
 
@@ -75,20 +89,19 @@ def has_credentials() -> bool:
 @on_loopback_literal
 def index(request: HttpRequest) -> HttpResponse:
     """The host's chart, or what to do before there is one."""
-    time_range = time_range_of(request)
-    if time_range is None:
-        raise Http404(_("There is no such time range."))
-    chart = current_chart(time_range)
+    chart = current_chart(_time_range_or_404(request))
     if chart.host is None and not has_credentials():
         return render(request, "tracks/setup.html", {"redirect_uri": _redirect_uri(request)})
-    template = "tracks/chart.html" if chart.host else "tracks/waiting.html"
+    if chart.host is None:
+        return render(request, "tracks/waiting.html")
+    is_host = chart.is_hosted_by(request.user)
     context = {
         "chart": chart,
-        "is_host": chart.is_hosted_by(request.user),
-        "time_ranges": TimeRange,
-        "limit": settings.TOP_TRACKS_LIMIT,
+        "left": left_since(chart) if chart.is_compared else [],
+        "is_host": is_host,
+        "runs": chart.host.runs.order_by("-started_at")[:RUNS_SHOWN] if is_host else [],
     }
-    return render(request, template, context)
+    return render(request, "tracks/chart.html", context)
 
 
 def _redirect_uri(request: HttpRequest) -> str:
@@ -102,6 +115,93 @@ def login(request: HttpRequest) -> HttpResponse:
     if not has_credentials():
         return redirect("index")
     return render(request, "tracks/login.html")
+
+
+@require_safe
+def artists(request: HttpRequest) -> HttpResponse:
+    """The artists of the current table with their songs."""
+    chart = current_chart(_time_range_or_404(request))
+    return render(request, "tracks/artists.html", {"chart": chart, "artists": by_artist(chart.placements)})
+
+
+@require_safe
+def track(request: HttpRequest, spotify_id: str) -> HttpResponse:
+    """One song: what it is, and how it fared in each time range."""
+    found = get_object_or_404(Track.objects.prefetch_related("credits__artist"), pk=spotify_id)
+    its_courses = courses(found)
+    if not its_courses:
+        raise Http404(_("The song never stood in the host's table."))
+    return render(request, "tracks/track.html", {"track": found, "courses": its_courses})
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """The tables of a time range as they were, newest first."""
+    time_range = _time_range_or_404(request)
+    page = request.GET.get("page", "1")
+    if not settings.HISTORY_DAYS or not re.fullmatch(r"[1-9][0-9]{0,5}", page):
+        raise Http404(_("There is no such page of the history."))
+    start = (int(page) - 1) * SNAPSHOTS_A_PAGE
+    # One more than shown tells whether there is a next page, without counting the whole history.
+    snapshots = list(history_of(time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
+    if start and not snapshots:
+        raise Http404(_("The history does not go back that far."))
+    context = {
+        "time_range": time_range,
+        "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
+        "newer_page": int(page) - 1,
+        "older_page": int(page) + 1 if len(snapshots) > SNAPSHOTS_A_PAGE else None,
+    }
+    return render(request, "tracks/history.html", context)
+
+
+@require_safe
+def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
+    """A table as it was, with the way to the one before and the one after."""
+    if not settings.HISTORY_DAYS:
+        raise Http404(_("This site keeps no history."))
+    found = get_object_or_404(Snapshot.objects.filter(listener__is_host=True), pk=pk)
+    siblings = Snapshot.objects.of_host(found.time_range)
+    context = {
+        "snapshot": found,
+        "time_range": TimeRange(found.time_range),
+        "placements": found.placements.with_tracks(),
+        "older": siblings.filter(first_seen_at__lt=found.first_seen_at).order_by("-first_seen_at").first(),
+        "newer": siblings.filter(first_seen_at__gt=found.first_seen_at).order_by("first_seen_at").first(),
+    }
+    return render(request, "tracks/snapshot.html", context)
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What is read, stored, for how long, and how to end it."""
+    return render(request, "tracks/privacy.html")
+
+
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    return render(request, "robots.txt", content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def manifest(request: HttpRequest) -> JsonResponse:
+    """What a phone shows of the site on its home screen (W3C Web Application Manifest)."""
+    icons = [
+        {"src": static(f"tracks/icons/mark-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png"}
+        for size in (192, 512)
+    ]
+    return JsonResponse(
+        {
+            "name": settings.SITE_NAME,
+            "short_name": settings.SITE_NAME[:12],
+            "start_url": reverse("index"),
+            "display": "browser",
+            "background_color": "#fbf8f3",
+            "theme_color": "#fbf8f3",
+            "icons": icons,
+        },
+        headers={"Content-Type": "application/manifest+json"},
+    )
 
 
 @require_safe

@@ -31,8 +31,13 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
     current = _current_rankings(listener, tables)
     # A clock set back must not put a new ranking before the one it follows.
     now = max([now, *(ranking.first_seen_at + timedelta(microseconds=1) for ranking in current.values())])
-    rankings = {name: {row.position: row.id for row in table.rows} for name, table in tables.items()}
+    rankings = {name: {row.id: row.position for row in table.rows} for name, table in tables.items()}
     changes = {name: _change(current.get(name), ranking) for name, ranking in rankings.items()}
+    entered = {
+        (name, track) for name, ranking in rankings.items() if name in current
+        for track in ranking if track not in current[name].positions
+    }  # fmt: skip
+    seen = _seen_before(listener, entered) if entered else set()
 
     unchanged = [current[name].snapshot_id for name, change in changes.items() if not change.changed]
     if unchanged:
@@ -42,11 +47,18 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
         for name, change in changes.items()
         if change.changed
     )
-    Placement.objects.bulk_create(
+    placements = [
         Placement(snapshot=snapshot, position=position, track_id=track_id)
         for snapshot in snapshots
-        for position, track_id in rankings[snapshot.time_range].items()
-    )
+        for track_id, position in rankings[snapshot.time_range].items()
+    ]
+    for placement in placements:
+        key = placement.snapshot.time_range, placement.track_id
+        if key in entered:
+            placement.entry = Placement.Entry.BACK if key in seen else Placement.Entry.NEW
+        elif placement.snapshot.time_range in current:
+            placement.previous_position = current[placement.snapshot.time_range].positions[placement.track_id]
+    Placement.objects.bulk_create(placements)
     return changes
 
 
@@ -54,26 +66,32 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
 class _Ranking:
     snapshot_id: int
     first_seen_at: datetime
-    tracks: dict[int, str]
+    positions: dict[str, int]
 
 
 def _current_rankings(listener: Listener, time_ranges: Mapping[str, object]) -> dict[str, _Ranking]:
     found: dict[str, _Ranking] = {}
-    rows = (
-        Snapshot.objects.filter(listener=listener, time_range__in=list(time_ranges))
-        .current()
-        .values_list("time_range", "pk", "first_seen_at", "placements__position", "placements__track")
+    rows = Snapshot.objects.current(listener, time_ranges).values_list(
+        "time_range", "pk", "first_seen_at", "placements__position", "placements__track"
     )
     for name, snapshot_id, first_seen_at, position, track_id in rows:
         ranking = found.setdefault(name, _Ranking(snapshot_id, first_seen_at, {}))
         if position is not None:  # a snapshot without placements is a ranking of nothing
-            ranking.tracks[position] = track_id
+            ranking.positions[track_id] = position
     return found
 
 
-def _change(before: _Ranking | None, now: dict[int, str]) -> Change:
-    old = {track: position for position, track in before.tracks.items()} if before else {}
-    new = {track: position for position, track in now.items()}
+def _seen_before(listener: Listener, entered: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these pairs of time range and track stood in an earlier ranking."""
+    return set(
+        Placement.objects.filter(snapshot__listener=listener, track__in={track for _, track in entered})
+        .values_list("snapshot__time_range", "track")
+        .distinct()
+    )
+
+
+def _change(before: _Ranking | None, new: Mapping[str, int]) -> Change:
+    old = before.positions if before else {}
     return Change(
         new=len(new.keys() - old.keys()),
         moved=sum(old[track] != new[track] for track in new.keys() & old.keys()),

@@ -1,15 +1,38 @@
-"""How the chart words a track."""
+"""How the pages word what a chart holds."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django import template
+from django.conf import settings
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from tracks.models import Track
+from tracks.models import TimeRange, Track
 
 register = template.Library()
 
 FORMATS = {Track.ReleasePrecision.DAY: "j F Y", Track.ReleasePrecision.MONTH: "F Y", Track.ReleasePrecision.YEAR: "Y"}
+
+HEADLINES = {
+    TimeRange.SHORT_TERM: gettext_lazy("Top %(limit)d songs of the last 4 weeks"),
+    TimeRange.MEDIUM_TERM: gettext_lazy("Top %(limit)d songs of the last 6 months"),
+    TimeRange.LONG_TERM: gettext_lazy("Top %(limit)d songs of the last year"),
+}
+
+
+@register.filter
+def headline(time_range: TimeRange) -> str:
+    return str(HEADLINES[time_range]) % {"limit": settings.TOP_TRACKS_LIMIT}
+
+
+@register.filter
+def playing_time(duration: timedelta) -> str:
+    """Rounded to the minute: "1 h 12 min" or "58 min"."""
+    hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    return _("%(minutes)d min") % {"minutes": minutes}
 
 
 @register.filter
