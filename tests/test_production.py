@@ -46,10 +46,13 @@ class Server:
             assert self.process.poll() is None, self.log.read_text()
             try:
                 requests.get(f"{self.site}/health", timeout=5)
-                return
+                break
             except requests.ConnectionError:
                 time.sleep(0.05)
-        raise AssertionError("the server did not start")
+        # A worker that is just being forked does not hear signals yet.
+        while self.log.read_text().count("Booting worker") < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
 
     def stop(self) -> int:
         self.process.terminate()
@@ -82,10 +85,12 @@ def test_the_log_holds_no_query_string_and_no_forged_line(server: Server) -> Non
     assert "secret" not in log and "\n[forged]" not in log
 
 
-def test_a_stop_is_quick_and_clean(server: Server) -> None:
-    started = time.monotonic()
-    assert server.stop() == 0
-    assert time.monotonic() - started < 5
+def test_a_stop_is_quick_and_clean_also_with_idle_connections(server: Server) -> None:
+    with requests.Session() as browser:
+        browser.get(f"{server.site}/health", timeout=5)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 5
 
 
 def test_a_stop_waits_for_a_request_at_work(server: Server) -> None:
