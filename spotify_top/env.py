@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]"
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
@@ -53,7 +54,7 @@ def words(name: str) -> list[str]:
 def hosts(name: str) -> list[str]:
     found = words(name)
     for host in found:
-        if not re.fullmatch(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]", host):
+        if not re.fullmatch(rf"\*|\.?({HOST})", host):
             refuse(name, "must be host names separated by commas, without https:// or a port.")
     return found
 
@@ -61,7 +62,7 @@ def hosts(name: str) -> list[str]:
 def origins(name: str) -> list[str]:
     found = words(name)
     for origin in found:
-        if not re.fullmatch(r"https?://[^/\s@]+", origin):
+        if not re.fullmatch(rf"https?://(\*\.)?({HOST})(:[0-9]+)?", origin):
             refuse(name, "must be origins such as https://top.example.com, separated by commas.")
     return found
 
@@ -72,7 +73,7 @@ def service_url(name: str, default: str) -> str:
     try:
         parts = urlsplit(value)
         secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-        usable = bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+        usable = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#@]", value)
     except ValueError:
         secure = usable = False
     if not (secure and usable):

@@ -1,9 +1,13 @@
 """The tests' database: TEST_DATABASE_URL, SQLite if that is `sqlite`, an embedded PostgreSQL if it is not set."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 FOLDER = tempfile.mkdtemp(prefix="top-twenty-tests-")
+# Registered before the server is, so it runs after the server has stopped.
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 def url() -> str:

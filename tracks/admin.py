@@ -5,6 +5,9 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.db import DataError
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -30,13 +33,32 @@ class ReadOnly:
         return False
 
 
+class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
+    """Treats what the database cannot hold, such as a NUL byte in an address, as something that is not there."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            return super().get_changelist_instance(request)
+        except (DataError, OverflowError):
+            raise IncorrectLookupParameters from None
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        try:
+            return super().get_object(request, object_id, from_field)
+        except DataError:
+            return None
+
+
 class CreditInline(ReadOnly, admin.TabularInline):
     model = Credit
     fields = ["position", "artist"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credit]:
+        return super().get_queryset(request).select_related("track", "artist")
+
 
 @admin.register(Track)
-class TrackAdmin(ReadOnly, admin.ModelAdmin):
+class TrackAdmin(ReadOnlyAdmin):
     list_display = ["name", "artist", "album", "release_date", "duration", "popularity", "explicit"]
     list_filter = ["explicit", "release_date_precision"]
     search_fields = ["name", "album", "artists__name", "spotify_id"]
@@ -47,7 +69,7 @@ class TrackAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Artist)
-class ArtistAdmin(ReadOnly, admin.ModelAdmin):
+class ArtistAdmin(ReadOnlyAdmin):
     list_display = ["name", "track_count", "spotify_id"]
     search_fields = ["name", "spotify_id"]
 
@@ -66,9 +88,12 @@ class PlacementInline(ReadOnly, admin.TabularInline):
     fields = ["position", "track"]
     ordering = ["position"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Placement]:
+        return super().get_queryset(request).select_related("track")
+
 
 @admin.register(Snapshot)
-class SnapshotAdmin(ReadOnly, admin.ModelAdmin):
+class SnapshotAdmin(ReadOnlyAdmin):
     list_display = ["first_seen_at", "confirmed_at", "time_range", "listener", "placement_count"]
     list_filter = ["time_range"]
     date_hierarchy = "first_seen_at"
@@ -87,7 +112,7 @@ class SnapshotAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(RefreshRun)
-class RefreshRunAdmin(ReadOnly, admin.ModelAdmin):
+class RefreshRunAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "listener", "trigger", "outcome", "extracted", "loaded", "rejected", "error_code"]
     list_filter = ["outcome", "trigger"]
     search_fields = ["error_code"]
@@ -97,7 +122,7 @@ class RefreshRunAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Listener)
-class ListenerAdmin(ReadOnly, admin.ModelAdmin):
+class ListenerAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "state", "authorized_at", "sign_in_again_by", "lease_until"]
     list_filter = ["state", "is_host"]
     fields = ["is_host", "state", "authorized_at", "sign_in_again_by", "lease_until"]

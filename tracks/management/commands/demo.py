@@ -35,6 +35,8 @@ class Command(BaseCommand):
                 "The simulator/ folder is missing: run the demo from a clone of the repository."
             ) from None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        if not 1 <= options["port"] <= 65_535:
+            raise CommandError("--port must be from 1 to 65535.")
         self.site = f"http://127.0.0.1:{options['port']}"
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,27 +44,32 @@ class Command(BaseCommand):
                 probe.bind(("127.0.0.1", options["port"]))
             except OSError:
                 raise CommandError(f"Port {options['port']} is taken: stop what uses it, or add --port 8080.") from None
-        with tempfile.TemporaryDirectory(prefix="top-twenty-demo-") as folder, Simulator() as simulator:
-            environment = self.environment(Path(folder), simulator)
-            self.manage(environment, "migrate", "--verbosity", "0")
-            # Its errors stay in view; its greeting would drown the chart.
-            server = subprocess.Popen(
-                self.command("runserver", "--noreload", self.site[7:]), env=environment, stdout=subprocess.DEVNULL
-            )
-            try:
-                self.wait_until_up(server)
-                simulator.auto_approve = True
-                self.sign_in()
-                simulator.auto_approve = False
-                self.print_chart()
-                self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
-                self.stdout.flush()
-                server.wait()
-            except KeyboardInterrupt:
-                self.stdout.write("\nStopped.")
-            finally:
-                server.terminate()
-                server.wait()
+        try:
+            with tempfile.TemporaryDirectory(prefix="top-twenty-demo-") as folder, Simulator() as simulator:
+                environment = self.environment(Path(folder), simulator)
+                self.migrate(environment)
+                self.serve(environment, simulator)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def serve(self, environment: dict[str, str], simulator: Any) -> None:
+        """Runs the site, signed in, until somebody stops it."""
+        # Its errors stay in view; its greeting would drown the chart.
+        server = subprocess.Popen(
+            self.command("runserver", "--noreload", self.site[7:]), env=environment, stdout=subprocess.DEVNULL
+        )
+        try:
+            self.wait_until_up(server)
+            simulator.auto_approve = True
+            self.sign_in()
+            simulator.auto_approve = False
+            self.print_chart()
+            self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
+            self.stdout.flush()
+            server.wait()
+        finally:
+            server.terminate()
+            server.wait()
 
     def environment(self, folder: Path, simulator: Any) -> dict[str, str]:
         """This process's own, without any setting of a real site, with those of the demo."""
@@ -85,9 +92,11 @@ class Command(BaseCommand):
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-W", "ignore", str(settings.BASE_DIR / "manage.py"), *arguments]
 
-    def manage(self, environment: dict[str, str], *arguments: str) -> None:
-        if subprocess.run(self.command(*arguments), env=environment).returncode:
-            raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
+    def migrate(self, environment: dict[str, str]) -> None:
+        command = self.command("migrate", "--verbosity", "0")
+        # In a session of its own, Ctrl-C stops it through this process, without a traceback.
+        if subprocess.run(command, env=environment, start_new_session=True).returncode:
+            raise CommandError("manage.py migrate failed; its message is above.")
 
     def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:
         for _ in range(START_SECONDS * 10):

@@ -1,0 +1,198 @@
+"""`manage.py demo`: the service with invented songs, which leaves nothing behind and touches no real site."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from tests.conftest import ROOT, Manage
+
+SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one demo printed and served, and what was left when it had stopped."""
+
+    port: int
+    printed: str
+    page: str
+    records: int
+    client_id: str
+    folders: list[str]
+    code: int
+    goodbye: str
+    errors: str
+    left: list[str]
+    serving: bool
+    real: list[str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def demo(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
+    """A demo started as from a terminal where a real site is set up; its temporary folder is made in `folder`."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "manage.py", "demo", "--port", str(port)],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHON_DOTENV_DISABLED": "1",
+            "TMPDIR": str(folder),
+            "SECRET_KEY": "the real site's key",
+            "DEBUG": "on",
+            "BEHIND_PROXY": "on",
+            "DATABASE_URL": f"sqlite:///{folder}/real.sqlite3",
+            "SPOTIPY_CLIENT_ID": "real-client",
+            "SPOTIPY_CLIENT_SECRET": "real-secret",
+            "SPOTIFY_HOST_ID": "real-host",
+            "STAGING_DIR": str(folder),
+            "SITE_NAME": "The real site",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.communicate()
+
+
+def demo_folders(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("top-twenty-demo-*")]
+
+
+def serves(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def stop(process: "subprocess.Popen[str]", how: signal.Signals) -> None:
+    """Ctrl-C reaches everything that runs in a terminal; SIGTERM is sent to one process."""
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+
+
+@pytest.fixture(scope="module", params=[signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    """One demo from its start to its end, by each way to stop it."""
+    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    with demo(folder, port) as process:
+        assert process.stdout
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "Ctrl-C" in line:
+                break
+        assert "Ctrl-C" in printed, process.communicate()[1]
+        site = f"http://127.0.0.1:{port}"
+        page = requests.get(f"{site}/", timeout=10).text
+        records = len(requests.get(f"{site}/tracks.json", timeout=10).json()["tracks"])
+        with requests.Session() as browser:
+            token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(f"{site}/login").text)[0]
+            answer = browser.post(
+                f"{site}/accounts/spotify/login/", {"csrfmiddlewaretoken": token}, allow_redirects=False, timeout=10
+            )
+        folders = demo_folders(folder)
+        stop(process, request.param)
+        goodbye, errors = process.communicate(timeout=SECONDS)
+    return Visit(
+        port=port,
+        printed=printed,
+        page=page,
+        records=records,
+        client_id=parse_qs(urlsplit(answer.headers["Location"]).query)["client_id"][0],
+        folders=folders,
+        code=process.returncode,
+        goodbye=goodbye,
+        errors=errors,
+        left=demo_folders(folder),
+        serving=serves(port),
+        real=[path.name for path in folder.iterdir()],
+    )
+
+
+def test_prints_twenty_numbered_songs_and_the_address(visit: Visit) -> None:
+    songs = re.findall(r"^ *(\d+)\. \S.* — \S.*$", visit.printed, re.MULTILINE)
+    assert [int(number) for number in songs] == list(range(1, 21))
+    assert f"Open http://127.0.0.1:{visit.port}/ in a browser" in visit.printed
+
+
+def test_serves_the_chart_under_a_ribbon_that_says_the_data_are_invented(visit: Visit) -> None:
+    assert "Demo data" in visit.page and visit.records == 20
+    assert "Salt Lamp" in visit.page and "Salt Lamp" in visit.printed
+
+
+def test_stops_cleanly_and_leaves_nothing_behind(visit: Visit) -> None:
+    assert (visit.code, visit.errors) == (0, "")
+    assert visit.goodbye.strip() in {"", "Stopped."}
+    assert len(visit.folders) == 1 and visit.left == []
+    assert not visit.serving
+
+
+def test_uses_no_setting_of_a_real_site(visit: Visit) -> None:
+    assert visit.client_id == "demo-client"
+    assert "The real site" not in visit.page
+    assert visit.real == []
+
+
+def test_ctrl_c_while_it_still_starts_is_clean_too(tmp_path: Path) -> None:
+    port = free_port()
+    with demo(tmp_path, port) as process:
+        patience = time.monotonic() + SECONDS
+        while not demo_folders(tmp_path) and time.monotonic() < patience:
+            time.sleep(0.01)
+        stop(process, signal.SIGINT)
+        printed, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, printed.strip(), errors) == (0, "Stopped.", "")
+    assert list(tmp_path.iterdir()) == []
+    assert not serves(port)
+
+
+def test_refuses_to_run_without_debug(manage: Manage) -> None:
+    result = manage("demo", "--port", str(free_port()), DEBUG="off")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "DEBUG=on" in result.stderr
+
+
+def test_a_taken_port_is_one_line(manage: Manage) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = manage("demo", "--port", str(port), DEBUG="on")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert f"Port {port} is taken" in result.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_cannot_be_is_one_line(manage: Manage, port: str) -> None:
+    result = manage("demo", f"--port={port}", DEBUG="on")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "--port" in result.stderr

@@ -1,0 +1,193 @@
+"""The service as it runs in production: `python gunicorn.conf.py`, and the files that deploy it."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.conftest import ROOT, Browser, environment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`python gunicorn.conf.py` on a free port, with its output in files."""
+
+    def __init__(self, folder: Path, **changes: str) -> None:
+        self.port = free_port()
+        self.site = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "gunicorn.conf.py"],
+                cwd=ROOT,
+                env=environment(PORT=str(self.port), WEB_CONCURRENCY="2", **changes),
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_up(self) -> None:
+        for _ in range(200):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                requests.get(f"{self.site}/health", timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        # A worker that is just being forked does not hear signals yet.
+        while self.log.read_text().count("Booting worker") < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(25)
+
+
+@pytest.fixture
+def server(host: Browser, tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.wait_until_up()
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def test_serves_pages_data_and_static_files(server: Server) -> None:
+    page = requests.get(f"{server.site}/", timeout=10)
+    assert page.status_code == 200 and "Salt Lamp" in page.text
+    assert len(requests.get(f"{server.site}/tracks.json", timeout=10).json()["tracks"]) == 20
+    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
+        assert requests.get(server.site + address, timeout=10).status_code == 200, address
+
+
+def test_the_log_holds_no_query_string_and_no_forged_line(server: Server) -> None:
+    requests.get(f"{server.site}/accounts/spotify/login/callback/?code=secret-code&state=secret-state", timeout=10)
+    requests.get(f"{server.site}/nothing%0A[forged]", timeout=10)
+    server.stop()
+    log = server.log.read_text()
+    assert '"GET /accounts/spotify/login/callback/" 400' in log
+    assert "secret" not in log and "\n[forged]" not in log
+
+
+def test_a_stop_is_quick_and_clean_also_with_idle_connections(server: Server) -> None:
+    with requests.Session() as browser:
+        browser.get(f"{server.site}/health", timeout=5)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 5
+
+
+def test_a_stop_waits_for_a_request_at_work(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(b"GET /tracks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        slow.sendall(b"Connection: close\r\n\r\n")
+        assert slow.recv(12) == b"HTTP/1.1 200"
+    assert server.process.wait(25) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "hunter2"), ("PORT", "70000"), ("WEB_CONCURRENCY", "hunter2"), ("WEB_CONCURRENCY", "0"),
+     ("SECRET_KEY", ""), ("DATABASE_URL", "hunter2://x")],
+)  # fmt: skip
+def test_a_bad_setting_ends_the_start_with_one_line(db: None, name: str, value: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "gunicorn.conf.py"],
+        cwd=ROOT, env=environment() | {name: value}, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(name) and "hunter2" not in line
+
+
+# The files that deploy it
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def test_web_and_cron_on_render_share_settings_database_and_credentials() -> None:
+    blueprint = load("render.yaml")
+    web, cron = blueprint["services"]
+    assert (web["type"], cron["type"]) == ("web", "cron")
+    group = blueprint["envVarGroups"][0]
+    generated = {variable["key"] for variable in group["envVars"] if variable.get("generateValue")}
+    assert generated == {"SECRET_KEY", "REFRESH_TOKEN"}
+    for service in (web, cron):
+        assert {"fromGroup": group["name"]} in service["envVars"]
+        assert {"key": "DATABASE_URL", "fromDatabase": {"name": "top-twenty-db", "property": "connectionString"}} in (
+            service["envVars"]
+        )
+    asked = {variable["key"] for variable in web["envVars"] if variable.get("sync") is False}
+    copied = {variable["key"] for variable in cron["envVars"] if "fromService" in variable}
+    assert asked == copied == {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_HOST_ID"}
+    assert web["healthCheckPath"] == "/health" and "migrate" in web["preDeployCommand"]
+    assert cron["schedule"].endswith(" * * * *") and cron["dockerCommand"].endswith("refresh_top_tracks")
+
+
+def test_compose_waits_for_the_database_and_its_tables() -> None:
+    services = load("docker-compose.yml")["services"]
+    assert set(services) == {"db", "migrate", "web", "refresher"}
+    assert services["migrate"]["depends_on"]["db"] == {"condition": "service_healthy"}
+    for name in ("web", "refresher"):
+        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+        assert services[name]["read_only"] is True
+
+
+def settings_read() -> set[str]:
+    """The variables that the settings and the server's configuration read."""
+    sources = ((ROOT / name).read_text() for name in ("spotify_top/settings.py", "gunicorn.conf.py"))
+    return set(re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)["']""", "".join(sources)))
+
+
+@pytest.mark.parametrize("path", ["render.yaml", "docker-compose.yml", ".env.example"])
+def test_every_setting_that_is_set_is_one_that_is_read(path: str) -> None:
+    named = re.findall(r"^#?(?: *- key: | {4})?([A-Z][A-Z_]{3,})(?:=|:|$)", (ROOT / path).read_text(), re.MULTILINE)
+    assert named
+    assert set(named) - {"POSTGRES_PASSWORD"} <= settings_read()
+
+
+def test_every_setting_that_is_read_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    names = settings_read() - {"DEMO", "RENDER_EXTERNAL_HOSTNAME"}
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
+
+
+def test_both_workflows_parse_and_ci_calls_the_same_script() -> None:
+    steps = load(".github/workflows/ci.yml")["jobs"]["check"]["steps"]
+    assert steps[-1] == {"run": ".ci/run"}
+    assert load(".github/workflows/refresh.yml")["permissions"] == {}
+
+
+def test_the_image_runs_as_nobody_and_leaves_the_simulator_out() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^USER 10001", dockerfile, re.MULTILINE)
+    assert "simulator" not in dockerfile and "simulator" not in (ROOT / ".dockerignore").read_text()
+
+
+def test_no_production_code_imports_the_simulator() -> None:
+    for folder in ("tracks", "spotify_top"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name != "demo.py":
+                assert not re.search(r"^\s*(from|import) simulator", path.read_text(), re.MULTILINE), path
