@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -126,6 +127,17 @@ SESSION_COOKIE_SECURE = BEHIND_PROXY
 CSRF_COOKIE_SECURE = BEHIND_PROXY
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        # Covers lie on several hosts of Spotify's, the simulated ones on this machine.
+        "img-src": ["'self'", "https:"] + (["http://127.0.0.1:*"] if SPOTIFY_API_URL.startswith("http:") else []),
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'", SPOTIFY_ACCOUNTS_URL],
+        "frame-ancestors": ["'none'"],
+    }
+}
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

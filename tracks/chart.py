@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, F, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
 
 from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Track
 
-# What a track's page draws: a year of daily changes.
-POINTS = 365
+# What a track's page draws at most: a year of daily changes in three time ranges.
+POINTS = 1100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,10 @@ class Chart:
         return sum(placement.movement == Placement.Entry.NEW for placement in self.placements)
 
     @property
+    def back_count(self) -> int:
+        return sum(placement.movement == Placement.Entry.BACK for placement in self.placements)
+
+    @property
     def biggest_climber(self) -> Placement | None:
         """The placement that gained most places; of two, the higher one. None if nothing climbed."""
         climbed = [placement for placement in self.placements if placement.movement == "up"]
@@ -48,7 +52,7 @@ class Chart:
 
 def current_chart(time_range: TimeRange) -> Chart:
     """The host's current table, in two queries."""
-    newest = Snapshot.objects.of_host(time_range).newest_first()[:1]
+    newest = Snapshot.objects.of_host().filter(time_range=time_range).newest_first()[:1]
     placements = list(
         Placement.objects.filter(snapshot=Subquery(newest.values("pk")))
         .with_tracks()
@@ -74,7 +78,7 @@ def current_chart(time_range: TimeRange) -> Chart:
 
 def left_since(chart: Chart) -> list[Track]:
     """The songs of the table before that are not in this one, in their order there."""
-    before = Snapshot.objects.of_host(chart.time_range).newest_first()[1:2]
+    before = Snapshot.objects.of_host().filter(time_range=chart.time_range).newest_first()[1:2]
     now = [placement.track_id for placement in chart.placements]
     gone = Placement.objects.filter(snapshot=Subquery(before.values("pk"))).exclude(track__in=now)
     return [placement.track for placement in gone.select_related("track").order_by("position")]
@@ -91,7 +95,7 @@ def by_artist(placements: Iterable[Placement]) -> list[tuple[Artist, list[Placem
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How a track fared in one time range. `points` are the latest snapshots, oldest first, position None for absent."""
+    """How a track fared in one time range; `points` are the latest tables, oldest first, with None for its absence."""
 
     time_range: TimeRange
     peak: int
@@ -106,11 +110,11 @@ class Course:
 
 
 def courses(track: Track) -> list[Course]:
-    """The track's course in each time range of the host where it ever stood, in one query and one more for each."""
+    """The track's course in each time range of the host where it ever stood, in two queries."""
     stays = {
-        row["snapshot__time_range"]: row
-        for row in Placement.objects.filter(track=track, snapshot__listener__is_host=True)
-        .values("snapshot__time_range")
+        row["time_range"]: row
+        for row in Placement.objects.filter(track=track, snapshot__in=Snapshot.objects.of_host())
+        .values(time_range=F("snapshot__time_range"))
         .annotate(
             peak=Min("position"),
             times=Count("pk"),
@@ -118,30 +122,30 @@ def courses(track: Track) -> list[Course]:
             last_seen_at=Max("snapshot__confirmed_at"),
         )
     }
-    found = []
-    for time_range in TimeRange:
-        if time_range in stays:
-            stay = stays[time_range]
-            del stay["snapshot__time_range"]
-            found.append(Course(time_range=time_range, points=_points(track, time_range), **stay))
-    return found
-
-
-def _points(track: Track, time_range: TimeRange) -> list[tuple[datetime, int | None]]:
+    points: dict[str, list[tuple[datetime, int | None]]] = {name: [] for name in stays}
     position = Placement.objects.filter(snapshot=OuterRef("pk"), track=track).values("position")
-    latest = (
-        Snapshot.objects.of_host(time_range)
-        .newest_first()
-        .annotate(position=Subquery(position))
-        .values_list("first_seen_at", "position")[:POINTS]
-    )
-    return list(latest)[::-1]
+    latest = Snapshot.objects.of_host().newest_first().annotate(position=Subquery(position))[:POINTS]
+    for snapshot in reversed(latest):
+        if snapshot.time_range in points:
+            points[snapshot.time_range].append((snapshot.first_seen_at, snapshot.position))
+    return [
+        Course(
+            time_range=name,
+            peak=stays[name]["peak"],
+            times=stays[name]["times"],
+            first_seen_at=stays[name]["first_seen_at"],
+            last_seen_at=stays[name]["last_seen_at"],
+            points=points[name],
+        )
+        for name in TimeRange
+        if name in stays
+    ]
 
 
 def history(time_range: TimeRange) -> QuerySet[Snapshot]:
-    """The host's tables, newest first, each with its placements and their tracks: two queries however many are taken."""
+    """The host's tables, newest first, with their placements and tracks: two queries for any number of them."""
     placements = Prefetch("placements", Placement.objects.select_related("track").order_by("position"))
-    return Snapshot.objects.of_host(time_range).newest_first().prefetch_related(placements)
+    return Snapshot.objects.of_host().filter(time_range=time_range).newest_first().prefetch_related(placements)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +163,7 @@ def latest_turns(limit: int) -> list[Turn]:
         listener=OuterRef("listener"), time_range=OuterRef("time_range"), first_seen_at__lt=OuterRef("first_seen_at")
     ).newest_first()
     snapshots = list(
-        Snapshot.objects.filter(listener__is_host=True)
+        Snapshot.objects.of_host()
         .newest_first()
         .annotate(before=Subquery(before.values("pk")[:1]))
         .prefetch_related(Prefetch("placements", Placement.objects.with_tracks()))[:limit]

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from tracks.models import TimeRange
 
@@ -14,5 +15,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "HISTORY_DAYS": settings.HISTORY_DAYS,
         "LIMIT": settings.TOP_TRACKS_LIMIT,
         "TIME_RANGES": TimeRange,
-        "ORIGIN": f"{request.scheme}://{request.get_host()}",
+        # Lazy: a page about a host name that is not allowed cannot name it.
+        "ORIGIN": SimpleLazyObject(lambda: request.build_absolute_uri("/")[:-1]),
     }

@@ -20,7 +20,7 @@ ENTRIES = 30
 class TopTwentyFeed(Feed):
     feed_type = Atom1Feed
     link = reverse_lazy("index")
-    subtitle = _("Every new table: what entered, what left, and who leads.")
+    subtitle = _("Every new chart: what entered, what left, and who leads.")
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         if not settings.HISTORY_DAYS:

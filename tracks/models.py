@@ -72,6 +72,12 @@ class Artist(models.Model):
         return self.name
 
 
+class TrackQuerySet(models.QuerySet["Track"]):
+    def with_artists(self) -> Self:
+        """Each with its credits and their artists: two queries in all."""
+        return self.prefetch_related(models.Prefetch("credits", Credit.objects.select_related("artist")))
+
+
 class Track(models.Model):
     """What a track is, as Spotify last described it."""
 
@@ -93,6 +99,8 @@ class Track(models.Model):
     popularity = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("0 to 100; empty is unknown"))
     url = models.CharField(max_length=TEXT_LIMIT)
     image_url = models.CharField(max_length=TEXT_LIMIT, blank=True)
+
+    objects = TrackQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -145,8 +153,13 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_first(self) -> Self:
         return self.order_by("-first_seen_at")
 
-    def of_host(self, time_range: str) -> Self:
-        return self.filter(listener__is_host=True, time_range=time_range)
+    def of_host(self) -> Self:
+        """By the host's number, not by a join: so that the index on listener finds them."""
+        return self.filter(listener=models.Subquery(Listener.objects.filter(is_host=True).values("pk")[:1]))
+
+    def last_seen_before(self, moment: datetime) -> Self:
+        """By the index on first_seen_at, which is never after confirmed_at."""
+        return self.filter(first_seen_at__lt=moment, confirmed_at__lt=moment)
 
     def current(self, listener: Listener, time_ranges: Iterable[str]) -> Self:
         """The newest snapshot of each time range, found by the index however long the history is."""

@@ -6,7 +6,8 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from tracks.etl import staging
-from tracks.models import Artist, Listener, Track
+from tracks.etl.prune import delete_unheard
+from tracks.models import Listener
 
 
 @receiver(post_delete, sender=Listener)
@@ -18,6 +19,5 @@ def delete_the_person(instance: Listener, **kwargs: object) -> None:
     accounts = SocialAccount.objects.filter(pk=instance.account_id)
     get_user_model().objects.filter(socialaccount__in=accounts, is_superuser=False).delete()
     accounts.delete()
-    Track.objects.filter(placements=None).delete()
-    Artist.objects.filter(credits=None).delete()
+    delete_unheard()
     staging.remove(instance.pk)

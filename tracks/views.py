@@ -127,10 +127,10 @@ def artists(request: HttpRequest) -> HttpResponse:
 @require_safe
 def track(request: HttpRequest, spotify_id: str) -> HttpResponse:
     """One song: what it is, and how it fared in each time range."""
-    found = get_object_or_404(Track.objects.prefetch_related("credits__artist"), pk=spotify_id)
+    found = get_object_or_404(Track.objects.with_artists(), pk=spotify_id)
     its_courses = courses(found)
     if not its_courses:
-        raise Http404(_("The song never stood in the host's table."))
+        raise Http404(_("The song never stood in the host's chart."))
     return render(request, "tracks/track.html", {"track": found, "courses": its_courses})
 
 
@@ -160,8 +160,8 @@ def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
     """A table as it was, with the way to the one before and the one after."""
     if not settings.HISTORY_DAYS:
         raise Http404(_("This site keeps no history."))
-    found = get_object_or_404(Snapshot.objects.filter(listener__is_host=True), pk=pk)
-    siblings = Snapshot.objects.of_host(found.time_range)
+    found = get_object_or_404(Snapshot.objects.of_host(), pk=pk)
+    siblings = Snapshot.objects.of_host().filter(time_range=found.time_range)
     context = {
         "snapshot": found,
         "time_range": TimeRange(found.time_range),
@@ -200,7 +200,7 @@ def manifest(request: HttpRequest) -> JsonResponse:
             "theme_color": "#fbf8f3",
             "icons": icons,
         },
-        headers={"Content-Type": "application/manifest+json"},
+        content_type="application/manifest+json",
     )
 
 

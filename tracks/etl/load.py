@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
+
+from tracks.etl import prune
 from tracks.etl.transform import Row, Table
 from tracks.models import Artist, Credit, Listener, Placement, Snapshot, Track
 
@@ -26,9 +29,9 @@ class Change:
 
 
 def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> dict[str, Change]:
-    """Upserts artists and tracks, and stores a new snapshot of each time range whose ranking changed."""
+    """Upserts artists and tracks, stores a new snapshot of each time range whose ranking changed, and prunes."""
     _store_tracks({row.id: row for table in tables.values() for row in table.rows})
-    current = _current_rankings(listener, tables)
+    current = _current_rankings(listener, tables, overdue_at=now - prune.keep())
     # A clock set back must not put a new ranking before the one it follows.
     now = max([now, *(ranking.first_seen_at + timedelta(microseconds=1) for ranking in current.values())])
     rankings = {name: {row.id: row.position for row in table.rows} for name, table in tables.items()}
@@ -59,6 +62,8 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
         elif placement.snapshot.time_range in current:
             placement.previous_position = current[placement.snapshot.time_range].positions[placement.track_id]
     Placement.objects.bulk_create(placements)
+    if any(ranking.has_overdue for ranking in current.values()):
+        prune.prune(listener=listener, now=now)
     return changes
 
 
@@ -66,16 +71,23 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
 class _Ranking:
     snapshot_id: int
     first_seen_at: datetime
+    has_overdue: bool
     positions: dict[str, int]
 
 
-def _current_rankings(listener: Listener, time_ranges: Mapping[str, object]) -> dict[str, _Ranking]:
+def _current_rankings(
+    listener: Listener, time_ranges: Mapping[str, object], *, overdue_at: datetime
+) -> dict[str, _Ranking]:
+    """The newest ranking of each time range, and whether the listener has snapshots that should be gone."""
     found: dict[str, _Ranking] = {}
-    rows = Snapshot.objects.current(listener, time_ranges).values_list(
-        "time_range", "pk", "first_seen_at", "placements__position", "placements__track"
+    overdue = Snapshot.objects.filter(listener=OuterRef("listener")).last_seen_before(overdue_at)
+    rows = (
+        Snapshot.objects.current(listener, time_ranges)
+        .annotate(has_overdue=Exists(overdue))
+        .values_list("time_range", "pk", "first_seen_at", "has_overdue", "placements__position", "placements__track")
     )
-    for name, snapshot_id, first_seen_at, position, track_id in rows:
-        ranking = found.setdefault(name, _Ranking(snapshot_id, first_seen_at, {}))
+    for name, snapshot_id, first_seen_at, has_overdue, position, track_id in rows:
+        ranking = found.setdefault(name, _Ranking(snapshot_id, first_seen_at, has_overdue, {}))
         if position is not None:  # a snapshot without placements is a ranking of nothing
             ranking.positions[track_id] = position
     return found

@@ -16,6 +16,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 START_SECONDS = 30
+# Of listening, before the demo begins.
+DAYS = 30
 
 
 class Command(BaseCommand):
@@ -47,7 +49,7 @@ class Command(BaseCommand):
         try:
             with tempfile.TemporaryDirectory(prefix="top-twenty-demo-") as folder, Simulator() as simulator:
                 environment = self.environment(Path(folder), simulator)
-                self.migrate(environment)
+                self.manage(environment, "migrate", "--verbosity", "0")
                 self.serve(environment, simulator)
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
@@ -63,6 +65,7 @@ class Command(BaseCommand):
             simulator.auto_approve = True
             self.sign_in()
             simulator.auto_approve = False
+            self.live_through(environment, simulator)
             self.print_chart()
             self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
             self.stdout.flush()
@@ -92,11 +95,15 @@ class Command(BaseCommand):
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-W", "ignore", str(settings.BASE_DIR / "manage.py"), *arguments]
 
-    def migrate(self, environment: dict[str, str]) -> None:
-        command = self.command("migrate", "--verbosity", "0")
+    def live_through(self, environment: dict[str, str], simulator: Any) -> None:
+        """Weeks of listening, so that there is movement and a history to see."""
+        code = f"from simulator.past import live_through_at; live_through_at({simulator.url!r}, days={DAYS})"
+        self.manage(environment, "shell", "--no-imports", "--command", code)
+
+    def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.
-        if subprocess.run(command, env=environment, start_new_session=True).returncode:
-            raise CommandError("manage.py migrate failed; its message is above.")
+        if subprocess.run(self.command(*arguments), env=environment, start_new_session=True).returncode:
+            raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
 
     def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:
         for _ in range(START_SECONDS * 10):

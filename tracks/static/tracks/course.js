@@ -1,7 +1,7 @@
 // Draws the positions that stand in the tables of a song's page.
 "use strict";
 
-const lang = document.documentElement.lang;
+const lang = navigator.languages.find((name) => name.startsWith(document.documentElement.lang)) ?? document.documentElement.lang;
 const style = getComputedStyle(document.documentElement);
 const colour = (name) => style.getPropertyValue(name).trim();
 const dayAndMonth = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
@@ -28,6 +28,7 @@ function draw(section) {
         data,
         stepped: "before",
         spanGaps: false,
+        clip: 6,
         borderColor: colour("--accent"),
         backgroundColor: colour("--accent"),
         borderWidth: 2,

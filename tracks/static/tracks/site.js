@@ -1,7 +1,8 @@
 // What a script can do better: times in the visitor's own zone, and a button that is pressed once.
 "use strict";
 
-const language = document.documentElement.lang;
+// The page's language, in the visitor's own regional manner of writing dates.
+const language = navigator.languages.find((name) => name.startsWith(document.documentElement.lang)) ?? document.documentElement.lang;
 const formats = {
   moment: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }),
   day: new Intl.DateTimeFormat(language, { dateStyle: "long" }),
