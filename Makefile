@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-.PHONY: help demo run test lint format image clean
+.PHONY: help demo run test lint format messages screenshots image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -11,6 +11,8 @@ help:
 	@echo "make test    the tests, on PostgreSQL and on SQLite"
 	@echo "make lint    style, types and missing migrations"
 	@echo "make format  rewrites the code in the project's style"
+	@echo "make messages     extracts the texts for translation (needs gettext)"
+	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
 	@echo "make image   builds the Docker image"
 	@echo "make clean   deletes .venv and what tools left behind"
 
@@ -23,7 +25,7 @@ run: .venv/installed .env
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q --cov --cov-report=term
-	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q
+	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q --ignore=tests/browser
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -34,6 +36,13 @@ lint: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+messages: .venv/installed-dev
+	$(TEST_ENV) $(BIN)/python manage.py makemessages --locale es --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator
+	$(TEST_ENV) $(BIN)/python manage.py compilemessages --locale es --ignore .venv
+
+screenshots: .venv/installed-dev
+	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
 
 image:
 	docker build -t spotify-top .

@@ -1,8 +1,10 @@
 """A simulated Spotify over real HTTP, and people who sign in through it."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,52 @@ def manage() -> Manage:
         )
 
     return run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`python gunicorn.conf.py` on a free port, with its output in files."""
+
+    def __init__(self, folder: Path, **changes: str) -> None:
+        self.port = free_port()
+        self.site = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "gunicorn.conf.py"],
+                cwd=ROOT,
+                env=environment(PORT=str(self.port), WEB_CONCURRENCY="2", **changes),
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_up(self) -> None:
+        for _ in range(200):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                requests.get(f"{self.site}/health", timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        # A worker that is just being forked does not hear signals yet.
+        while self.log.read_text().count("Booting worker") < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(25)
+
+
+@pytest.fixture
+def server(host: Browser, tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.wait_until_up()
+    yield server
+    server.process.kill()
+    server.process.wait()

@@ -17,7 +17,6 @@ function points(table) {
 function draw(section) {
   const drawing = section.querySelector(".drawing");
   if (!drawing) return;
-  drawing.hidden = false;
   const data = points(section.querySelector("table"));
   const lowest = Math.max(20, ...data.map((point) => point.y ?? 0));
   const ticks = { color: colour("--quiet"), maxTicksLimit: 6, maxRotation: 0 };

@@ -1,0 +1,91 @@
+"""A real browser (the system's Chromium) before a real server (gunicorn, the tests' database, the simulator)."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+from simulator import Simulator
+from tests.conftest import Server
+
+# Playwright keeps an event loop in this thread, in which Django would refuse to touch the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+    path = next(filter(None, map(shutil.which, filter(None, names))), None)
+    if path is None:
+        missing = "No Chromium found: install Debian's chromium, or name one in CHROMIUM."
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One visitor's browser window at the site; what goes wrong in it is kept in `errors`."""
+
+    def __init__(self, chromium: Chromium, server: Server, **options: Any) -> None:
+        self.site = server.site
+        self.context = chromium.new_context(base_url=server.site, **options)
+        self.context.set_default_timeout(10_000)
+        self.page: Page = self.context.new_page()
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", self._keep)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def _keep(self, message: ConsoleMessage) -> None:
+        # Chromium reports a refused Content-Security-Policy as an error too. A page's own 403 or 404 is no fault.
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            self.errors.append(message.text)
+
+    def sign_in(self) -> None:
+        """From the page to the button, Spotify's consent, and back."""
+        self.page.goto("/")
+        self.page.get_by_role("link", name="Host sign-in").click()
+        self.page.get_by_role("button", name="Continue with Spotify").click()
+        self.page.get_by_role("button", name="Agree").click()
+        self.page.wait_for_url(f"{self.site}/")
+
+    def width_beyond_screen(self) -> int:
+        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def site(transactional_db: None, simulator: Simulator, tmp_path: Any) -> Iterator[Server]:
+    """The site before anybody has signed in; Spotify asks for consent."""
+    simulator.auto_approve = False
+    server = Server(tmp_path)
+    server.wait_until_up()
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+@pytest.fixture
+def visit(chromium: Chromium, site: Server) -> Iterator[Visitor]:
+    """Opens a browser window; when the test ends, no window may have reported an error."""
+    visits: list[Visit] = []
+
+    def open_window(**options: Any) -> Visit:
+        visits.append(Visit(chromium, site, **options))
+        return visits[-1]
+
+    yield open_window
+    for window in visits:
+        window.context.close()
+    assert [error for window in visits for error in window.errors] == []

@@ -1,0 +1,31 @@
+"""`make screenshots`: the pictures of the README, of the current build."""
+
+from pathlib import Path
+from typing import Any
+
+from simulator import Simulator
+from simulator.past import live_through
+from tests.browser.conftest import Visitor
+from tests.conftest import ROOT
+from tracks.models import Placement, Snapshot
+
+FOLDER: Path = ROOT / "docs" / "screenshots"
+
+
+def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
+    visit().sign_in()
+    live_through(days=30, shuffle=lambda time_range: simulator.shuffle("host", time_range))
+    newest = Snapshot.objects.filter(time_range="short_term").latest("first_seen_at")
+    placements = Placement.objects.filter(snapshot=newest)
+    song = max(placements, key=lambda placement: placement.track.placements.count()).track
+    wide: Any = {"viewport": {"width": 1100, "height": 1000}}
+    phone: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+    for name, path, options in (
+        ("chart", "/", wide),
+        ("song", song.get_absolute_url(), wide),
+        ("chart-phone-dark", "/", phone | {"color_scheme": "dark"}),
+    ):
+        page = visit(**options).page
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=FOLDER / f"{name}.png")
