@@ -14,6 +14,7 @@ COPY manage.py gunicorn.conf.py ./
 COPY spotify_top spotify_top
 COPY tracks tracks
 COPY templates templates
+COPY locale locale
 # The site's user must be able to read what a strict umask on the building machine has closed.
 RUN chmod -R a+rX . && SECRET_KEY=build-only python manage.py collectstatic --noinput
 USER 10001:10001

@@ -130,7 +130,7 @@ def test_an_unwritable_staging_folder_is_reported_and_does_not_stop_the_load(
     simulator.shuffle("host", "short_term")
     code, out, err = run()
     assert code == 0 and "2 new" in out
-    assert "staging files of short_term were not written" in err
+    assert "Staging files of short_term were not written" in err
 
 
 def test_the_database_holds_what_the_listener_hears_and_not_more(listener: Listener, simulator: Simulator) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tracks.etl import lease, staging
 from tracks.etl.extract import extract
@@ -54,7 +55,7 @@ def refresh(
         result = RefreshResult(outcome=_outcome(error), summary=str(error), error=error)
         _fail(listener, held_until, run, result.outcome, error.code)
     except lease.LeaseLost:
-        result = RefreshResult(outcome=Outcome.ABANDONED, summary="The refresh took too long; another one took over.")
+        result = RefreshResult(outcome=Outcome.ABANDONED, summary=_("The refresh took too long; another took over."))
         _fail(listener, held_until, run, result.outcome, "lease_lost")
     except (OperationalError, InterfaceError):
         with contextlib.suppress(DatabaseError, InterfaceError):
@@ -65,7 +66,7 @@ def refresh(
         logger.exception("A refresh of %s failed in a way nobody foresaw", listener)
         result = RefreshResult(
             outcome=Outcome.FAILED,
-            summary="The refresh failed in a way nobody foresaw; the last table stays. The log has the details.",
+            summary=_("The refresh failed in a way nobody foresaw; the last table stays. The log has the details."),
         )
         _fail(listener, held_until, run, result.outcome, "internal")
     except BaseException:  # told to stop
@@ -88,13 +89,13 @@ def preview(*, listener: Listener, time_ranges: Iterable[str] = tuple(TimeRange.
         return RefreshResult(outcome=_outcome(error), summary=str(error), error=error)
     finally:
         lease.release(listener, held_until)
-    return RefreshResult(outcome=DRY_RUN, summary="Nothing was written.", ranges=ranges)
+    return RefreshResult(outcome=DRY_RUN, summary=_("Nothing was written."), ranges=ranges)
 
 
 def _nothing_to_do(listener: Listener) -> RefreshResult:
     if lease.is_held(listener):
-        return RefreshResult(outcome=BUSY, summary="Another refresh is at work; its result will show on the page.")
-    return RefreshResult(outcome=TOO_SOON, summary="The table is less than a minute old; Spotify was not asked again.")
+        return RefreshResult(outcome=BUSY, summary=_("Another refresh is at work; its result will show on the page."))
+    return RefreshResult(outcome=TOO_SOON, summary=_("The table is less than a minute old; Spotify was not asked."))
 
 
 def _extract_and_transform(listener: Listener, time_ranges: Iterable[str]) -> tuple[RangeResult, ...]:

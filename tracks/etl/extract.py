@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from tracks.spotify.client import ListenerClient
 from tracks.spotify.errors import Unavailable
 
@@ -15,5 +17,5 @@ def extract(client: ListenerClient, *, time_range: str, limit: int) -> dict[str,
     page = client.top_tracks(time_range=time_range, limit=limit)
     items = page.get("items")
     if not isinstance(items, list):
-        raise Unavailable("Spotify sent an answer without songs in it; the last table stays. Try again later.")
+        raise Unavailable(_("Spotify sent an answer without songs in it; the last table stays. Try again later."))
     return page | {"items": items[:limit]}

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from tracks.etl.load import Change
 from tracks.etl.transform import Table
 from tracks.models import RefreshRun
@@ -79,13 +82,21 @@ def summarize(ranges: tuple[RangeResult, ...]) -> str:
     """One sentence for the host: what was loaded and what changed since last time."""
     loaded, rejected = sum(part.loaded for part in ranges), sum(part.rejected for part in ranges)
     if not loaded and not rejected:
-        return "Spotify has no top songs for this account yet; the list fills as you listen."
-    changes = [part.change for part in ranges if part.change and not part.change.first]
-    new, moved, left = (sum(getattr(change, name) for change in changes) for name in ("new", "moved", "left"))
-    songs = "1 place" if loaded == 1 else f"{loaded} places"
-    sentence = f"Refreshed {songs} in {len(ranges)} time range{'s' if len(ranges) > 1 else ''}"
-    if changes:
-        sentence += f": {new} new, {moved} moved, {left} left" if new or moved or left else ": nothing changed"
+        return _("Spotify has no top songs for this account yet; the list fills as you listen.")
+    sentence = ngettext("%(n)d song", "%(n)d songs", loaded) % {"n": loaded}
     if rejected:
-        sentence += f"; {rejected} left out, as Spotify described {'it' if rejected == 1 else 'them'} incompletely"
-    return sentence + "."
+        left_out = ngettext(
+            "%(n)d left out, as Spotify described it incompletely",
+            "%(n)d left out, as Spotify described them incompletely",
+            rejected,
+        )
+        sentence += f" ({left_out % {'n': rejected}})"
+    changes = [part.change for part in ranges if part.change and not part.change.first]
+    if not changes:
+        return _("Refreshed: %(songs)s.") % {"songs": sentence}
+    new, moved, left = (sum(getattr(change, name) for change in changes) for name in ("new", "moved", "left"))
+    if not (new or moved or left):
+        return _("Refreshed: %(songs)s; nothing changed.") % {"songs": sentence}
+    return _("Refreshed: %(songs)s; %(new)d new, %(moved)d moved, %(left)d left.") % {
+        "songs": sentence, "new": new, "moved": moved, "left": left,
+    }  # fmt: skip

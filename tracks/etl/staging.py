@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from tracks.etl.results import RangeResult
 from tracks.etl.transform import Table
@@ -32,9 +33,8 @@ def stage(*, listener_id: int, part: RangeResult) -> str:
         _replace(folder / "clean_spotify.csv", _csv(part.table))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the answer cannot be written as a file"
-        return (
-            f"The staging files of {part.time_range} were not written ({reason}); check STAGING_DIR. The load goes on."
-        )
+        message = _("Staging files of %(range)s were not written (%(reason)s); check STAGING_DIR. The load goes on.")
+        return message % {"range": part.time_range, "reason": reason}
     return ""
 
 

@@ -82,7 +82,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
             raise ImmediateHttpResponse(redirect("index"))
         if exception is not None:
-            problem: SpotifyError = Unavailable("Spotify sent a token that cannot be read; try again later.")
+            problem: SpotifyError = Unavailable(_("Spotify sent a token that cannot be read; try again later."))
         else:
             problem = SpotifyError(_("This sign-in has expired or was started in another browser. Please start again."))
         raise ImmediateHttpResponse(problem_page(request, problem))

@@ -7,23 +7,26 @@ No message holds anything that Spotify or a visitor sent.
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext_lazy as _
+
 if TYPE_CHECKING:
     from allauth.socialaccount.models import SocialToken
+    from django_stubs_ext import StrOrPromise
 
 
 class SpotifyError(Exception):
     code = "failed"
-    message = "Spotify refused the request."
+    message: "StrOrPromise" = _("Spotify refused the request.")
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or self.message)
+    def __init__(self, message: "StrOrPromise" = "") -> None:
+        super().__init__(str(message or self.message))
 
 
 class Unavailable(SpotifyError):
     """Spotify or the network fails at the moment: trying again later may help."""
 
     code = "unavailable"
-    message = "Spotify could not be reached; the last table stays. Try again later."
+    message = _("Spotify could not be reached; the last table stays. Try again later.")
 
 
 class RateLimited(SpotifyError):
@@ -34,8 +37,8 @@ class RateLimited(SpotifyError):
     def __init__(self, until: datetime) -> None:
         self.until = until
         super().__init__(
-            f"Spotify asked this app to wait until {until:%Y-%m-%d %H:%M:%S} UTC; "
-            "the last table stays, and no call is made before then."
+            _("Spotify asked this app to wait until %(until)s UTC; the last table stays, and nobody calls before then.")
+            % {"until": f"{until:%Y-%m-%d %H:%M:%S}"}
         )
 
 
@@ -43,9 +46,9 @@ class SignInNeeded(SpotifyError):
     """No usable authorization: only the listener can give a new one. `spent` is a token that Spotify refused."""
 
     code = "sign_in_needed"
-    message = "Spotify no longer accepts the stored sign-in; the host must sign in again on the site."
+    message = _("Spotify no longer accepts the stored sign-in; the host must sign in again on the site.")
 
-    def __init__(self, message: str = "", *, spent: "SocialToken | None" = None) -> None:
+    def __init__(self, message: "StrOrPromise" = "", *, spent: "SocialToken | None" = None) -> None:
         super().__init__(message)
         self.spent = spent
 
@@ -54,7 +57,7 @@ class NotAllowed(SpotifyError):
     """403: the account is not on the app's allow-list, or the app itself is blocked."""
 
     code = "not_allowed"
-    message = (
+    message = _(
         "Spotify does not let this account use the app: add the account under User Management at "
         "developer.spotify.com/dashboard, and check that the app's owner still has Premium."
     )
@@ -64,7 +67,7 @@ class BadCredentials(SpotifyError):
     """The token endpoint does not know the client id and secret."""
 
     code = "bad_credentials"
-    message = (
+    message = _(
         "Spotify does not accept the app's credentials: copy SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET again "
         "from developer.spotify.com/dashboard."
     )
@@ -74,7 +77,7 @@ class AccessTokenRefused(SpotifyError):
     """401: the access token is no longer good, whatever its expiry says."""
 
     code = "access_token_refused"
-    message = "Spotify refused the access token, even a new one; the last table stays. Try again later."
+    message = _("Spotify refused the access token, even a new one; the last table stays. Try again later.")
 
 
 class RequestRefused(SpotifyError):
@@ -83,11 +86,14 @@ class RequestRefused(SpotifyError):
     code = "request_refused"
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"Spotify refused the request with status {status}; the last table stays. Please report this.")
+        super().__init__(
+            _("Spotify refused the request with status %(status)d; the last table stays. Please report this.")
+            % {"status": status}
+        )
 
 
 class StrangerRefused(SpotifyError):
     """The account that signed in is not the host's."""
 
     code = "stranger"
-    message = "This site shows one host's songs, and this Spotify account is not the host's. Nothing was stored."
+    message = _("This site shows one host's songs, and this Spotify account is not the host's. Nothing was stored.")

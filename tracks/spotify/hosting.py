@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tracks.models import Listener
@@ -47,7 +48,7 @@ def read_profile(answer: object) -> Identity:
         profile = _Profile()
     identity = Identity(account_id=(profile.account_id or "").strip(), id=(profile.id or "").strip())
     if not (identity.account_id or identity.id):
-        raise Unavailable("Spotify did not say which account signed in; nothing was stored. Try again later.")
+        raise Unavailable(_("Spotify did not say which account signed in; nothing was stored. Try again later."))
     return identity
 
 

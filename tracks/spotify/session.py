@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from requests.adapters import HTTPAdapter
 
 from tracks.models import SpotifyPause
@@ -56,7 +57,7 @@ class BoundedSession(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
-            raise Unavailable("Spotify took too long to answer; the last table stays. Try again later.")
+            raise Unavailable(_("Spotify took too long to answer; the last table stays. Try again later."))
         kwargs |= {"timeout": remaining, "stream": True, "allow_redirects": False}
         call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))
         call.start()
@@ -64,7 +65,7 @@ class BoundedSession(requests.Session):
         if call.is_alive():
             for scheme in ("https://", "http://"):
                 self.get_adapter(scheme).hang_up()  # type: ignore[attr-defined]
-            raise Unavailable("Spotify took too long to answer; the last table stays. Try again later.")
+            raise Unavailable(_("Spotify took too long to answer; the last table stays. Try again later."))
         if call.error is not None:
             raise call.error
         response: requests.Response = call.response  # type: ignore[assignment]
@@ -78,7 +79,7 @@ class BoundedSession(requests.Session):
             for chunk in response.iter_content(64 * 1024):
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise Unavailable("Spotify's answer was too large to be real; the last table stays.")
+                    raise Unavailable(_("Spotify's answer was too large to be real; the last table stays."))
         response._content = bytes(body)
         return response
 
@@ -151,7 +152,7 @@ def _raise_for_status(response: requests.Response) -> None:
         answer = None
     if response.ok and 200 <= response.status_code < 300:
         if not isinstance(answer, dict):
-            raise Unavailable("Spotify sent an answer that cannot be read; the last table stays. Try again later.")
+            raise Unavailable(_("Spotify sent an answer that cannot be read; the last table stays. Try again later."))
         # allauth reads the type before the body.
         response.headers.setdefault("Content-Type", "application/json")
         return
@@ -171,7 +172,7 @@ def _raise_for_status(response: requests.Response) -> None:
             raise AccessTokenRefused
         case 403 if "scope" in str(details.get("message", "")).lower():
             raise SignInNeeded(
-                "The sign-in did not include the permission to read top songs; the host must sign in again."
+                _("The sign-in did not include the permission to read top songs; the host must sign in again.")
             )
         case 403:
             raise NotAllowed
@@ -180,7 +181,10 @@ def _raise_for_status(response: requests.Response) -> None:
         case status if 400 <= status < 500:
             raise RequestRefused(status)
         case status:
-            raise Unavailable(f"Spotify answered with status {status}; the last table stays. Try again later.")
+            raise Unavailable(
+                _("Spotify answered with status %(status)d; the last table stays. Try again later.")
+                % {"status": status}
+            )
 
 
 def _pause(response: requests.Response, *, quota: bool) -> timedelta:

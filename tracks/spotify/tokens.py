@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tracks.models import Listener
@@ -41,7 +42,7 @@ def read_answer(data: object) -> TokenAnswer:
         return TokenAnswer.model_validate(data)
     except ValidationError:
         # `from None`: the original error quotes the answer.
-        raise Unavailable("Spotify sent a token that cannot be read; try again later.") from None
+        raise Unavailable(_("Spotify sent a token that cannot be read; try again later.")) from None
 
 
 @functools.lru_cache(maxsize=4)
@@ -68,7 +69,7 @@ def decrypt(stored: str) -> str:
         return _box().decrypt(stored).decode()
     except InvalidToken:
         raise SignInNeeded(
-            "The stored sign-in cannot be read, perhaps because SECRET_KEY changed; the host must sign in again."
+            _("The stored sign-in cannot be read, perhaps because SECRET_KEY changed; the host must sign in again.")
         ) from None
 
 

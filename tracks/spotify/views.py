@@ -8,6 +8,7 @@ from allauth.socialaccount.providers.spotify.views import SpotifyOAuth2Adapter
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from tracks.spotify import hosting
 from tracks.spotify.adapter import SIGN_IN_CALL_SECONDS
@@ -35,7 +36,7 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
         self.scope = SCOPE if answer.scope is None else answer.scope
         if SCOPE not in self.scope.split():
             raise SpotifyError(
-                "Spotify did not give the permission to read top songs. Please sign in again and agree to it."
+                _("Spotify did not give the permission to read top songs. Please sign in again and agree to it.")
             )
         return SocialToken(
             token=encrypt(answer.access_token),
