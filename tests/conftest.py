@@ -39,6 +39,13 @@ def simulator(_simulator: Simulator, settings: Any) -> Iterator[Simulator]:
     _simulator.reset()
 
 
+@pytest.fixture(autouse=True)
+def _no_shared_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is rendered anew, so that a test sees what it changed a moment ago."""
+    monkeypatch.setattr("tracks.copies.CHECK_SECONDS", 0)
+    monkeypatch.setattr("tracks.copies.RENDER_SECONDS", 0)
+
+
 class Browser(Client):
     """Django's test client at an address that Spotify accepts, with CSRF checks as in real life."""
 

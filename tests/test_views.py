@@ -393,13 +393,11 @@ class TestMachine:
 
 
 def test_health_tells_the_age_of_the_last_good_refresh_and_when_to_sign_in_again(
-    host: Browser, visitor: Browser
+    host: Browser, visitor: Browser, simulator: Simulator
 ) -> None:
-    RefreshRun.objects.update(finished_at=timezone.now() - timedelta(seconds=90))
-    RefreshRun.objects.create(
-        listener=Listener.objects.get(), trigger="cron", started_at=timezone.now(), finished_at=timezone.now(),
-        outcome="unavailable",
-    )  # fmt: skip
+    Listener.objects.update(refreshed_at=timezone.now() - timedelta(seconds=90))
+    simulator.fault(TOP, Fault(status=502))
+    host.press("/refresh", on="/")
     response = visitor.get("/health")
     data = response.json()
     assert response.status_code == 200 and "no-store" in response["Cache-Control"]

@@ -34,6 +34,9 @@ class Listener(models.Model):
     is_host = models.BooleanField(_("host"), default=False)
     state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
     authorized_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the tables were last confirmed or changed.")
+    )
     lease_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Until when a refresh at work holds the lease.")
     )

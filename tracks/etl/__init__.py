@@ -111,7 +111,7 @@ def _load(listener: Listener, held_until: datetime, run: RefreshRun, ranges: tup
     now = timezone.now()
     with transaction.atomic():
         # First, so that the row stays locked until the end and a lost lease costs nothing.
-        if not lease.release(listener, held_until, state=Listener.State.CONNECTED):
+        if not lease.release(listener, held_until, state=Listener.State.CONNECTED, refreshed_at=now):
             raise lease.LeaseLost
         changes = load(listener=listener, tables={part.time_range: part.table for part in ranges}, now=now)
         outcome = Outcome.REFRESHED if any(change.changed for change in changes.values()) else Outcome.UNCHANGED

@@ -1,0 +1,158 @@
+"""The shared copies of the public pages: fresh, conditional, and there while the database is away."""
+
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+
+from simulator import Simulator
+from tests.conftest import Browser
+from tracks import copies
+from tracks.etl import refresh
+from tracks.models import Listener
+
+pytestmark = pytest.mark.django_db
+
+PATHS = ["/", "/tracks.json", "/tracks.csv", "/tracks/sql", "/?time_range=long_term"]
+
+
+@pytest.fixture(autouse=True)
+def _as_in_production(_no_shared_copies: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "RENDER_SECONDS", 60)
+    monkeypatch.setattr(copies, "CHECK_SECONDS", 1)
+
+
+def refuse(*args: Any, **kwargs: Any) -> None:
+    """The database is away."""
+    raise OperationalError("connection refused")
+
+
+def refresh_now() -> None:
+    refresh(listener=Listener.objects.get(), trigger="cron", force=True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_second_visit_takes_no_query(
+    host: Browser, visitor: Browser, path: str, django_assert_num_queries: Any
+) -> None:
+    first = visitor.get(path)
+    with django_assert_num_queries(0):
+        second = visitor.get(path)
+    assert second.content == first.content and second.headers == first.headers
+
+
+def test_a_new_chart_shows_within_two_seconds(host: Browser, visitor: Browser, simulator: Simulator) -> None:
+    before = visitor.get("/tracks.json").json()
+    simulator.shuffle("host", "short_term")
+    refresh_now()
+    deadline = time.monotonic() + 2
+    while visitor.get("/tracks.json").json() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_disconnecting_empties_the_copies(host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "CHECK_SECONDS", 0)
+    assert len(visitor.get("/tracks.json").json()["tracks"]) == 20
+    host.press("/disconnect", on="/disconnect", confirm="yes")
+    assert visitor.get("/tracks.json").json()["tracks"] == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_unchanged_page_answers_304_without_rendering(
+    host: Browser, visitor: Browser, path: str, django_assert_num_queries: Any
+) -> None:
+    first = visitor.get(path)
+    assert first["ETag"].startswith('W/"') and first["Last-Modified"]
+    with django_assert_num_queries(0):
+        for header, value in (("If-None-Match", first["ETag"]), ("If-Modified-Since", first["Last-Modified"])):
+            response = visitor.get(path, headers={header: value})
+            assert (response.status_code, response.content) == (304, b"")
+            assert response["ETag"] == first["ETag"] and "s-maxage=60" in response["Cache-Control"]
+        assert visitor.get(path, HTTP_IF_NONE_MATCH='W/"other"').status_code == 200
+
+
+def test_the_etag_is_the_same_on_every_worker_and_after_every_rendering(
+    host: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "RENDER_SECONDS", 0)
+    first = Browser().get("/")
+    monkeypatch.setattr("django.contrib.humanize.templatetags.humanize.NaturalTimeFormatter.string_for",
+                        lambda value: "long ago")  # fmt: skip
+    second = Browser().get("/")
+    assert b"long ago" in second.content and second["ETag"] == first["ETag"]
+    refresh_now()
+    assert Browser().get("/")["Last-Modified"] >= first["Last-Modified"]
+
+
+def test_a_cdn_may_hold_public_pages_for_a_minute_and_signed_in_pages_are_private(
+    host: Browser, visitor: Browser
+) -> None:
+    public = visitor.get("/")
+    for part in ("public", "s-maxage=60", "stale-while-revalidate=300"):
+        assert part in public["Cache-Control"]
+    assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= {name.strip() for name in public["Vary"].split(",")}
+    for path in ("/", "/tracks.json", "/history/"):
+        assert "private" in host.get(path)["Cache-Control"]
+
+
+def test_the_hosts_page_is_never_shared(host: Browser, visitor: Browser) -> None:
+    assert b"Disconnect" in host.get("/").content
+    assert b"Disconnect" not in visitor.get("/").content
+    assert b"Disconnect" in host.get("/").content
+
+
+def test_copies_differ_by_language_range_encoding_and_host(host: Browser, visitor: Browser, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "top.example.com"]
+    assert b"Top 20 songs" in visitor.get("/").content
+    assert b"Las 20 canciones" in visitor.get("/", HTTP_ACCEPT_LANGUAGE="es").content
+    assert b"http://top.example.com/" in visitor.get("/", HTTP_HOST="top.example.com").content
+    assert b"https://top.example.com/" in visitor.get("/", HTTP_HOST="top.example.com", secure=True).content
+    assert b"last year" in visitor.get("/?time_range=long_term&utm_source=x").content
+    compressed = visitor.get("/", HTTP_ACCEPT_ENCODING="gzip, br")
+    assert compressed["Content-Encoding"] == "gzip" and compressed.content[:2] == b"\x1f\x8b"
+    assert visitor.get("/", HTTP_HOST="evil.example").status_code == 400
+    assert b"evil.example" not in visitor.get("/").content
+
+
+def test_playing_with_headers_does_not_fill_the_memory(host: Browser, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = [".example.com"]
+    middleware = copies.SharedCopies(lambda request: HttpResponse("page"))
+    for number in range(3 * copies.MOST_COPIES):
+        request = HttpRequest()
+        request.method, request.path_info = "GET", "/"
+        request.META = {"HTTP_HOST": f"h{number}.example.com", "QUERY_STRING": "", "wsgi.url_scheme": "http"}
+        middleware(request)
+    assert len(middleware.copies) <= copies.MOST_COPIES
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_stay_while_the_database_is_away_and_recover_by_themselves(
+    host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(copies, "CHECK_SECONDS", 0)
+    before = visitor.get(path)
+    monkeypatch.setattr(copies, "RENDER_SECONDS", 0)
+    with monkeypatch.context() as without:
+        without.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+        during = visitor.get(path)
+        assert (during.status_code, during.content) == (200, before.content)
+        assert during["Last-Modified"] == before["Last-Modified"] and int(during["Age"]) >= 0
+        assert visitor.get("/health").status_code == 503
+        later = time.monotonic() + 90
+        without.setattr(time, "monotonic", lambda: later)
+        assert int(visitor.get(path)["Age"]) >= 89
+    assert visitor.get(path).status_code == 200
+    assert visitor.get("/health").status_code == 200
+
+
+def test_what_has_no_copy_says_that_the_database_is_away(
+    host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+    for browser, path in ((visitor, "/"), (visitor, "/history/"), (host, "/")):
+        response = browser.get(path)
+        assert response.status_code == 503 and response["Retry-After"] == "30"
+        assert b"The database is away" in response.content and b"refused" not in response.content
