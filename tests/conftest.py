@@ -46,6 +46,13 @@ def _no_shared_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracks.copies.RENDER_SECONDS", 0)
 
 
+@pytest.fixture(autouse=True)
+def _no_limits(settings: Any) -> None:
+    """The tests come from one address, more often than any person does."""
+    settings.RATELIMIT_ENABLE = False
+    settings.AXES_ENABLED = False
+
+
 class Browser(Client):
     """Django's test client at an address that Spotify accepts, with CSRF checks as in real life."""
 

@@ -25,6 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tracks.chart import Chart, as_record, by_artist, courses, current_chart, left_since
 from tracks.chart import history as history_of
 from tracks.etl import refresh as refresh_tables
+from tracks.limits import at_most
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange, Track
 from tracks.spotify.problems import RETRY_SECONDS, retry_after
 from tracks.spreadsheet import neutralised
@@ -228,8 +229,13 @@ def tracks_sql(request: HttpRequest) -> HttpResponse:
 def _data(request: HttpRequest, respond: Callable[[Chart], HttpResponse]) -> HttpResponse:
     time_range = time_range_of(request)
     if time_range is None:
-        return JsonResponse({"error": f"time_range must be one of {', '.join(TimeRange.values)}."}, status=400)
-    return respond(current_chart(time_range))
+        error = f"time_range must be one of {', '.join(TimeRange.values)}."
+        response: HttpResponse = JsonResponse({"error": error}, status=400)
+    else:
+        response = respond(current_chart(time_range))
+    # Public data, without cookies: any site's script may read it.
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 def _csv(chart: Chart) -> HttpResponse:
@@ -249,6 +255,7 @@ def _utc(moment: datetime | None) -> str | None:
 
 @csrf_exempt
 @require_POST
+@at_most(20, group="refresh")
 def refresh(request: HttpRequest) -> HttpResponse:
     """Refreshes the host's table, for the host's button or for a machine with REFRESH_TOKEN."""
     if "Authorization" in request.headers:

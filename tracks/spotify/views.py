@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from tracks.limits import at_most
 from tracks.spotify import hosting
 from tracks.spotify.adapter import SIGN_IN_CALL_SECONDS
 from tracks.spotify.client import profile
@@ -79,5 +80,5 @@ class CallbackView(OAuth2CallbackView):
             return problem_page(request, error)
 
 
-spotify_login = LoginView.adapter_view(SpotifyAdapter)
-spotify_callback = CallbackView.adapter_view(SpotifyAdapter)
+spotify_login = at_most(10, group="sign-in")(LoginView.adapter_view(SpotifyAdapter))
+spotify_callback = at_most(10, group="callback")(CallbackView.adapter_view(SpotifyAdapter))
