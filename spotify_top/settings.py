@@ -9,6 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from spotify_top import env
+from tracks.logs import add_request_id
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tracks.logs.RequestId",
     "tracks.copies.SharedCopies",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -190,12 +192,34 @@ WHITENOISE_USE_FINDERS = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        # One object a line, with whatever facts a message carries beside its text.
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "{levelname}{name}{request_id}{message}",
+            "style": "{",
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": "time",
+        },
+    },
+    "filters": {
+        "nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False},
+        "request_id": {"()": "django.utils.log.CallbackFilter", "callback": add_request_id},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr" if DEBUG else "ext://sys.stdout",
+            "formatter": "line" if DEBUG else "json",
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "tracks": {"level": "WARNING" if DEMO else "INFO"},
+        # By itself Django sends its errors to ADMINS too, and in development only to the console.
+        "django": {"handlers": ["console"], "level": "INFO" if DEBUG else "WARNING", "propagate": False},
         "django.server": {"handlers": ["console"], "level": "WARNING" if DEMO else "INFO", "propagate": False},
         # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.
         "spotipy.client": {"filters": ["nothing"]},

@@ -1,5 +1,6 @@
 """The service as it runs in production: `python gunicorn.conf.py`, and the files that deploy it."""
 
+import json
 import re
 import signal
 import socket
@@ -25,12 +26,15 @@ def test_serves_pages_data_and_static_files(server: Server) -> None:
         assert requests.get(server.site + address, timeout=10).status_code == 200, address
 
 
-def test_the_log_holds_no_query_string_and_no_forged_line(server: Server) -> None:
+def test_the_log_is_json_without_query_strings_and_forged_lines(server: Server) -> None:
     requests.get(f"{server.site}/accounts/spotify/login/callback/?code=secret-code&state=secret-state", timeout=10)
     requests.get(f"{server.site}/nothing%0A[forged]", timeout=10)
     server.stop()
     log = server.log.read_text()
-    assert '"GET /accounts/spotify/login/callback/" 400' in log
+    entries = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    visits = [entry for entry in entries if entry["logger"] == "gunicorn.access"]
+    assert ("/accounts/spotify/login/callback/", 400) in {(entry["path"], entry["status"]) for entry in visits}
+    assert all(re.fullmatch("[0-9a-f]{16}", entry["request_id"]) for entry in visits)
     assert "secret" not in log and "\n[forged]" not in log
 
 

@@ -483,7 +483,9 @@ def test_works_from_cron_with_nobody_signed_in(host: Browser, simulator: Simulat
     expire()
     result = manage("refresh_top_tracks", "--force")
     assert (result.returncode, result.stderr) == (0, ""), result.stderr
-    assert len(result.stdout.splitlines()) == 3
+    lines = result.stdout.splitlines()
+    (log,) = (json.loads(line) for line in lines if line.startswith("{"))
+    assert len(lines) == 4 and log["outcome"] == "unchanged"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -43,12 +44,14 @@ def refresh(
     held_until = lease.claim(listener, time_ranges, force=force)
     if held_until is None:
         return _nothing_to_do(listener)
-    started = timezone.now()
     run = RefreshRun.objects.create(
-        listener=listener, trigger=trigger, time_ranges=list(time_ranges), started_at=started
+        listener=listener, trigger=trigger, time_ranges=list(time_ranges), started_at=timezone.now()
     )
+    milliseconds: dict[str, float] = {}
     try:
-        result = _load(listener, held_until, run, _extract_and_transform(listener, time_ranges))
+        ranges = _extract_and_transform(listener, time_ranges, milliseconds)
+        with _timed(milliseconds, "load"):
+            result = _load(listener, held_until, run, ranges)
     except SpotifyError as error:
         if isinstance(error, SignInNeeded) and error.spent:
             tokens.discard(error.spent)
@@ -73,8 +76,7 @@ def refresh(
         with contextlib.suppress(DatabaseError, InterfaceError):
             _fail(listener, held_until, run, Outcome.ABANDONED, "stopped")
         raise
-    seconds = (timezone.now() - started).total_seconds()
-    logger.info("Refresh %s of %s by %s: %s in %.1f s", run.pk, listener, trigger, result.outcome, seconds)
+    _log(run, result, milliseconds)
     return result
 
 
@@ -84,12 +86,37 @@ def preview(*, listener: Listener, time_ranges: Iterable[str] = tuple(TimeRange.
     if held_until is None:
         return _nothing_to_do(listener)
     try:
-        ranges = _extract_and_transform(listener, time_ranges)
+        ranges = _extract_and_transform(listener, time_ranges, {})
     except SpotifyError as error:
         return RefreshResult(outcome=_outcome(error), summary=str(error), error=error)
     finally:
         lease.release(listener, held_until)
     return RefreshResult(outcome=DRY_RUN, summary=_("Nothing was written."), ranges=ranges)
+
+
+@contextlib.contextmanager
+def _timed(milliseconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        milliseconds[stage] = round((time.perf_counter() - started) * 1000, 1)
+
+
+def _log(run: RefreshRun, result: RefreshResult, milliseconds: dict[str, float]) -> None:
+    facts = {
+        "run": run.pk,
+        "listener": run.listener_id,
+        "trigger": str(run.trigger),
+        "time_ranges": run.time_ranges,
+        "outcome": str(result.outcome),
+        "error": result.error.code if result.error else None,
+        "extracted": sum(part.extracted for part in result.ranges),
+        "loaded": sum(part.loaded for part in result.ranges),
+        "rejected": sum(part.rejected for part in result.ranges),
+        **{f"{stage}_ms": milliseconds for stage, milliseconds in milliseconds.items()},
+    }
+    logger.info("refresh %s", " ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
 
 
 def _nothing_to_do(listener: Listener) -> RefreshResult:
@@ -98,12 +125,16 @@ def _nothing_to_do(listener: Listener) -> RefreshResult:
     return RefreshResult(outcome=TOO_SOON, summary=_("The table is less than a minute old; Spotify was not asked."))
 
 
-def _extract_and_transform(listener: Listener, time_ranges: Iterable[str]) -> tuple[RangeResult, ...]:
-    client = ListenerClient(listener, BoundedSession(seconds=EXTRACT_SECONDS))
-    pages = {name: extract(client, time_range=name, limit=settings.TOP_TRACKS_LIMIT) for name in time_ranges}
-    return tuple(
-        RangeResult(time_range=name, page=page, table=transform(page["items"])) for name, page in pages.items()
-    )
+def _extract_and_transform(
+    listener: Listener, time_ranges: Iterable[str], milliseconds: dict[str, float]
+) -> tuple[RangeResult, ...]:
+    with _timed(milliseconds, "extract"):
+        client = ListenerClient(listener, BoundedSession(seconds=EXTRACT_SECONDS))
+        pages = {name: extract(client, time_range=name, limit=settings.TOP_TRACKS_LIMIT) for name in time_ranges}
+    with _timed(milliseconds, "transform"):
+        return tuple(
+            RangeResult(time_range=name, page=page, table=transform(page["items"])) for name, page in pages.items()
+        )
 
 
 def _load(listener: Listener, held_until: datetime, run: RefreshRun, ranges: tuple[RangeResult, ...]) -> RefreshResult:

@@ -5,6 +5,7 @@ import signal
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
@@ -41,8 +42,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # A polite stop closes the run; the default would leave the lease to run out.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TRY_AGAIN_LATER))
-        if options["verbosity"] < 2:
-            # What it prints says the same, and stderr is for the one reason of a failure.
+        if settings.DEBUG and options["verbosity"] < 2:
+            # What it prints says the same.
             logging.getLogger("tracks").setLevel(logging.WARNING)
         try:
             self.refresh_all(options)

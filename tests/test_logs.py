@@ -1,0 +1,77 @@
+"""What the log tells the operator."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from simulator import Fault, Simulator
+from tests.conftest import Browser, Manage
+from tests.test_views import an_hour_passes
+from tracks.etl import refresh
+from tracks.logs import add_request_id, request_id
+from tracks.models import Listener, RefreshRun
+
+pytestmark = pytest.mark.django_db
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record for record in caplog.records if record.getMessage().startswith("refresh ")]
+
+
+def test_a_refresh_logs_one_line_with_its_facts(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "tracks"):
+        refresh(listener=listener, trigger="cron", time_ranges=["long_term"], force=True)
+    (line,) = lines(caplog)
+    assert (line.run, line.listener) == (RefreshRun.objects.latest("pk").pk, listener.pk)
+    assert (line.trigger, line.time_ranges, line.outcome) == ("cron", ["long_term"], "unchanged")
+    assert (line.extracted, line.loaded, line.rejected, line.error) == (20, 20, 0, None)
+    assert line.extract_ms > 0 and line.transform_ms > 0 and line.load_ms > 0
+
+
+def test_a_failed_refresh_logs_its_cause(
+    listener: Listener, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator.fault("/v1/me/top/tracks", Fault(status=502))
+    with caplog.at_level(logging.INFO, "tracks"):
+        refresh(listener=listener, trigger="cron", force=True)
+    (line,) = lines(caplog)
+    assert (line.outcome, line.error) == ("unavailable", "unavailable")
+
+
+def test_a_requests_id_is_on_its_lines_and_in_its_answer(host: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    an_hour_passes()
+    caplog.handler.addFilter(add_request_id)
+    with caplog.at_level(logging.INFO, "tracks"):
+        response = host.press("/refresh", on="/")
+    (line,) = lines(caplog)
+    assert line.request_id == response["X-Request-ID"] and len(line.request_id) == 16
+    assert host.get("/")["X-Request-ID"] != line.request_id
+    assert request_id.get() == "-"
+
+
+@pytest.mark.parametrize(
+    ("behind", "given", "kept"),
+    [
+        (True, "abcd-1234-efgh", True),
+        (False, "abcd-1234-efgh", False),
+        (True, "short", False),
+        (True, "a\nb" * 5, False),
+    ],
+)
+def test_the_id_of_the_proxy_is_kept_only_behind_one(
+    visitor: Browser, settings: Any, behind: bool, given: str, kept: bool
+) -> None:
+    settings.BEHIND_PROXY = behind
+    assert (visitor.get("/health", HTTP_X_REQUEST_ID=given)["X-Request-ID"] == given) is kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_production_logs_json_and_development_readable_lines(host: Browser, manage: Manage) -> None:
+    out = manage("refresh_top_tracks", "--force", "--verbosity", "2").stdout
+    (entry,) = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert entry["level"] == "INFO" and entry["logger"] == "tracks.etl" and entry["request_id"] == "-"
+    assert entry["outcome"] == "unchanged" and entry["time"] and entry["load_ms"] > 0
+    err = manage("refresh_top_tracks", "--force", "--verbosity", "2", DEBUG="on").stderr
+    assert "INFO tracks.etl: refresh run=" in err and "{" not in err.splitlines()[0]

@@ -1,0 +1,38 @@
+"""A request's id, in the log lines that the request causes and in its answer."""
+
+import re
+import secrets
+from collections.abc import Callable
+from contextvars import ContextVar
+from logging import LogRecord
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "X-Request-ID"
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestId:
+    """Middleware: gives each request an id, the proxy's own if there is a proxy that sends one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.BEHIND_PROXY else ""
+        this = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
+        token = request_id.set(this)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(token)
+        response[HEADER] = this
+        return response
+
+
+def add_request_id(record: LogRecord) -> bool:
+    """A filter that lets everything through, with `request_id` on it ("-" outside of a request)."""
+    record.request_id = request_id.get()
+    return True
