@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dotenv import load_dotenv
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 from spotify_top import env
 from tracks.logs import add_request_id
@@ -201,6 +202,8 @@ LOGGING = {
             "style": "{",
             "rename_fields": {"levelname": "level", "name": "logger"},
             "timestamp": "time",
+            # Django adds the request to its lines, with the query string that holds Spotify's code at the sign-in.
+            "reserved_attrs": [*RESERVED_ATTRS, "request"],
         },
     },
     "filters": {

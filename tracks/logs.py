@@ -23,11 +23,9 @@ class RequestId:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.BEHIND_PROXY else ""
         this = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
-        token = request_id.set(this)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(token)
+        # It stays until the thread's next request: Django logs a 404 after the last middleware.
+        request_id.set(this)
+        response = self.get_response(request)
         response[HEADER] = this
         return response
 
