@@ -111,3 +111,20 @@ def _renew(stored: SocialToken, session: BoundedSession) -> str:
 def discard(spent: SocialToken) -> None:
     """Deletes a token that Spotify refused, unless a sign-in has replaced it meanwhile."""
     SocialToken.objects.filter(pk=spent.pk, token_secret=spent.token_secret).delete()
+
+
+def reencrypt() -> tuple[int, int]:
+    """Encrypts every stored token with the first key; returns how many were done and how many no key can read."""
+    done = unreadable = 0
+    for stored in SocialToken.objects.all():
+        try:
+            fresh = {
+                "token": encrypt(decrypt(stored.token)),
+                "token_secret": encrypt(decrypt(stored.token_secret)) if stored.token_secret else "",
+            }
+        except SignInNeeded:
+            unreadable += 1
+            continue
+        # Only over what was read: a refresh may have stored a newer one meanwhile.
+        done += SocialToken.objects.filter(pk=stored.pk, token_secret=stored.token_secret).update(**fresh)
+    return done, unreadable

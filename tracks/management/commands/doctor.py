@@ -1,0 +1,142 @@
+"""`manage.py doctor`: looks at everything the service needs, and says what to do about what is missing."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core import checks
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+from django.utils import timezone
+
+from tracks.models import Listener, SpotifyPause
+from tracks.spotify.clock import clock_ahead
+from tracks.spotify.errors import Unavailable
+
+# A sign-in code lives for minutes and an access token for an hour: a clock off by less does no harm.
+MOST_CLOCK_SECONDS = 60
+STALE_HOURS = 24
+
+
+class Finding(NamedTuple):
+    is_fine: bool
+    what: str
+    cure: str = ""
+
+
+class Command(BaseCommand):
+    help = "Checks settings, database, Spotify and the sign-in. Exits with 0 if all is well, else with 1."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        failures = 0
+        for finding in self.findings():
+            failures += not finding.is_fine
+            mark = self.style.SUCCESS("ok  ") if finding.is_fine else self.style.ERROR("FAIL")
+            self.stdout.write(f"{mark} {finding.what}")
+            if finding.cure:
+                self.stdout.write(f"     {finding.cure}")
+        if failures:
+            raise CommandError(f"{failures} thing{'s' if failures > 1 else ''} to put right.")
+
+    def findings(self) -> Iterator[Finding]:
+        yield from settings_findings()
+        yield redirect_uri_finding()
+        yield from spotify_findings()
+        database = database_finding()
+        yield database
+        if database.is_fine:
+            yield from sign_in_findings()
+
+
+def settings_findings() -> Iterator[Finding]:
+    messages = checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    problems = [message for message in messages if not message.is_silenced()]
+    for message in problems:
+        yield Finding(False, f"Settings: {message.msg}", message.hint or "")
+    if not problems:
+        yield Finding(True, "Settings")
+
+
+def redirect_uri_finding() -> Finding:
+    path = reverse("spotify_callback")
+    public = [host for host in settings.ALLOWED_HOSTS if host.strip("[]") not in {"127.0.0.1", "localhost", "::1"}]
+    addresses = [f"https://{host.lstrip('.')}{path}" for host in public if host != "*"]
+    shown = " or ".join(addresses or [f"http://127.0.0.1:8000{path}"])
+    if public and not settings.BEHIND_PROXY:
+        return Finding(
+            False,
+            "Redirect URI: the site takes itself for plain http, which Spotify refuses on a public address.",
+            "Serve it over https behind a proxy and set BEHIND_PROXY=on.",
+        )
+    return Finding(True, "Redirect URI", f"Spotify's dashboard must hold exactly: {shown}")
+
+
+def spotify_findings() -> Iterator[Finding]:
+    pause = _pause()
+    if pause:
+        yield Finding(
+            False,
+            f"Spotify: it asked this app to wait until {pause.until:%Y-%m-%d %H:%M} UTC.",
+            "Nothing to do but wait; calling earlier lengthens it.",
+        )
+        return
+    try:
+        ahead = clock_ahead().total_seconds()
+    except Unavailable:
+        yield Finding(False, "Spotify: no answer.", "Look at this machine's network, DNS and firewall (port 443 out).")
+        return
+    if abs(ahead) > MOST_CLOCK_SECONDS:
+        direction = "ahead of" if ahead > 0 else "behind"
+        yield Finding(
+            False,
+            f"Clock: {abs(ahead):.0f} s {direction} Spotify's.",
+            "Set it by NTP (timedatectl set-ntp true); tokens and refreshes go by it.",
+        )
+    else:
+        yield Finding(True, "Spotify answers, and the clocks agree")
+
+
+def _pause() -> SpotifyPause | None:
+    try:
+        return SpotifyPause.objects.filter(until__gt=timezone.now()).first()
+    except (DatabaseError, InterfaceError):
+        return None
+
+
+def database_finding() -> Finding:
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except (DatabaseError, InterfaceError):
+        return Finding(False, "Database: it cannot be reached.", "Check DATABASE_URL, and that the server runs.")
+    if pending:
+        return Finding(False, f"Database: {len(pending)} migrations are pending.", "Run: manage.py migrate")
+    return Finding(True, f"Database ({connection.vendor}), no migration pending")
+
+
+def sign_in_findings() -> Iterator[Finding]:
+    host = Listener.objects.filter(is_host=True).first()
+    if host is None:
+        yield Finding(False, "Sign-in: nobody has signed in yet.", "Open /login on the site.")
+        return
+    day = f"{host.sign_in_again_by:%Y-%m-%d}"
+    if host.state == Listener.State.NEEDS_SIGN_IN:
+        yield Finding(False, "Sign-in: Spotify no longer accepts it.", "The host opens /login and signs in again.")
+    elif host.lapses_soon:
+        yield Finding(False, f"Sign-in: it lapses on {day}.", "The host opens /login and signs in again before then.")
+    else:
+        yield Finding(True, f"Sign-in, good until {day}")
+    if host.refreshed_at is None:
+        yield Finding(False, "Refresh: none has worked yet.", "Run: manage.py refresh_top_tracks")
+    elif (timezone.now() - host.refreshed_at).total_seconds() > STALE_HOURS * 3600:
+        yield Finding(
+            False,
+            f"Refresh: the last good one was {naturaltime(host.refreshed_at)}.",
+            "Does cron run manage.py refresh_top_tracks? Its output, or Refresh runs in /admin/, says what fails.",
+        )
+    else:
+        yield Finding(True, f"Refresh, the last good one {naturaltime(host.refreshed_at)}")
