@@ -67,17 +67,28 @@ def origins(name: str) -> list[str]:
     return found
 
 
-def service_url(name: str, default: str) -> str:
-    """The address of a service, without a slash at its end; https, or http on this very machine."""
+def addresses(name: str) -> list[str]:
+    found = words(name)
+    for address in found:
+        if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", address):
+            refuse(name, "must be email addresses separated by commas.")
+    return found
+
+
+def service_url(name: str, default: str, *, query: bool = False) -> str:
+    """The address of a service, without a slash at its end; https, or http on this very machine. "" if none is set."""
     value = text(name, default).rstrip("/")
+    if not value:
+        return ""
     try:
         parts = urlsplit(value)
         secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-        usable = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s?#@]", value)
+        usable = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s#@]" if query else r"[\s?#@]", value)
     except ValueError:
         secure = usable = False
     if not (secure and usable):
-        refuse(name, "must be an https address (or http on 127.0.0.1), such as " + default + ".")
+        example = f", such as {default}" if default else ""
+        refuse(name, f"must be an https address (or http on 127.0.0.1){example}.")
     return value
 
 

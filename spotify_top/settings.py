@@ -175,6 +175,21 @@ if BEHIND_PROXY:
     # HSTS for subdomains and preloading bind a whole domain: its owner decides that, not this site.
     SILENCED_SYSTEM_CHECKS += ["security.W005", "security.W021"]
 
+# What the operator is told, and where: nothing while neither EMAIL_HOST with ADMINS nor NOTIFY_URL is set.
+ADMINS = [("", address) for address in env.addresses("ADMINS")]
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", 587, least=1, most=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_SSL = EMAIL_PORT == 465
+EMAIL_USE_TLS = EMAIL_PORT == 587
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "top-twenty@localhost")
+EMAIL_SUBJECT_PREFIX = ""
+NOTIFY_URL = env.service_url("NOTIFY_URL", "", query=True)
+_public = [host for host in ALLOWED_HOSTS if host.strip("[]") not in env.LOOPBACK and host[0] not in ".*"]
+SITE_URL = f"http{'s' if BEHIND_PROXY else ''}://{_public[0]}" if _public else "http://127.0.0.1:8000"
+
 # Pages
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]

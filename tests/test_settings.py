@@ -35,7 +35,8 @@ def answer(code: str, **environment: str) -> Any:
     """What the code prints as JSON."""
     result = python(code, **environment)
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    # Lines of the log may stand before it.
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def read(**environment: str) -> dict[str, Any]:

@@ -309,6 +309,28 @@ class RefreshRun(models.Model):
         return f"{self.started_at:%Y-%m-%d %H:%M} UTC, {self.get_outcome_display()}"
 
 
+class Notice(models.Model):
+    """What the operator was told about a listener, so that it is told once. `about` is the moment it refers to."""
+
+    class Kind(models.TextChoices):
+        THIRTY_DAYS = "sign_in_30_days", _("sign-in lapses in 30 days")
+        SEVEN_DAYS = "sign_in_7_days", _("sign-in lapses in 7 days")
+        LAPSED = "sign_in_lapsed", _("sign-in lapsed")
+        FAILING = "failing", _("no refresh for a day")
+        RECOVERED = "recovered", _("refreshes work again")
+
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=20, choices=Kind)
+    about = models.DateTimeField()
+    sent_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["listener", "kind", "about"], name="one_notice_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.sent_at:%Y-%m-%d %H:%M} UTC"
+
+
 class SpotifyPause(models.Model):
     """Until when Spotify told the whole app not to call (429, Retry-After). At most one row."""
 

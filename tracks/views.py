@@ -27,6 +27,7 @@ from tracks.chart import history as history_of
 from tracks.etl import refresh as refresh_tables
 from tracks.limits import at_most
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange, Track
+from tracks.notices import notify
 from tracks.spotify.problems import RETRY_SECONDS, retry_after
 from tracks.spreadsheet import neutralised
 
@@ -291,6 +292,7 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     if host is None:
         return JsonResponse({"error": "Nobody has signed in yet; the host must sign in on the site first."}, status=409)
     result = refresh_tables(listener=host, trigger=RefreshRun.Trigger.MACHINE)
+    notify(before=host, worked=result.ok)
     if result.ok:
         return JsonResponse(result.as_json())
     statuses: dict[str, int] = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from tracks.etl import preview, refresh
 from tracks.etl.results import DRY_RUN, RefreshResult
 from tracks.models import Listener, RefreshRun, TimeRange
+from tracks.notices import notify
 
 TRY_AGAIN_LATER = 75
 SIGN_IN_NEEDED = 77
@@ -83,6 +84,7 @@ class Command(BaseCommand):
             result = refresh(
                 listener=listener, trigger=RefreshRun.Trigger.CRON, time_ranges=time_ranges, force=options["force"]
             )
+            notify(before=listener, worked=result.ok)
         self.report(listener, result, options["verbosity"])
         return result
 
