@@ -255,57 +255,6 @@ def test_tokens_appear_in_no_log_at_any_level(
 # What goes wrong, and what happens then
 
 
-@pytest.mark.parametrize(
-    ("path", "fault", "expected", "words"),
-    [
-        (TOP, Fault.not_registered(), 1, "User Management"),
-        (TOP, Fault.json(403, {"error": {"status": 403, "message": "User not registered"}}), 1, "User Management"),
-        (TOP, Fault.json(403, {"error": {"status": 403, "message": "Insufficient client scope"}}), 77, "permission"),
-        (TOP, Fault.json(400, {"error": {"status": 400, "message": "Bad request"}}), 1, "status 400"),
-        (TOP, Fault.json(500, {"error": {"status": 500}}), 75, "status 500"),
-        (TOP, Fault.json(502, {}), 75, "status 502"),
-        (TOP, Fault.json(503, []), 75, "status 503"),
-        (TOP, Fault.html(200), 75, "cannot be read"),
-        (TOP, Fault.html(502), 75, "status 502"),
-        (TOP, Fault(truncate=True), 75, "could not be reached"),
-        (TOP, Fault(reset=True), 75, "could not be reached"),
-        (TOP, Fault(drop=True), 75, "could not be reached"),
-        (TOP, Fault.json(200, []), 75, "cannot be read"),
-        (TOP, Fault.json(200, {}), 75, "without songs"),
-        (TOP, Fault.json(200, {"items": None}), 75, "without songs"),
-        (TOP, Fault.json(200, {"items": {}}), 75, "without songs"),
-        (TOP, Fault(status=200, body=b"[" * 100_000), 75, "cannot be read"),
-        (TOP, Fault(size=50_000_000), 75, "too large"),
-        (TOP, Fault(size=6_000_000, gzip=True), 75, "too large"),
-        (TOP, Fault(status=302, headers={"Location": "http://127.0.0.1:1/"}, body=""), 75, "status 302"),
-        (TOKEN, Fault.json(400, {"error": "invalid_client"}), 1, "SPOTIPY_CLIENT_ID"),
-        (TOKEN, Fault.json(401, {"error": "invalid_client"}), 1, "SPOTIPY_CLIENT_ID"),
-        (TOKEN, Fault.json(401, []), 1, "SPOTIPY_CLIENT_ID"),
-        (TOKEN, Fault.json(400, {"error": "invalid_grant"}), 77, "sign in again"),
-        (TOKEN, Fault.json(200, {"access_token": "x", "expires_in": "abc"}), 75, "cannot be read"),
-        (TOKEN, Fault.json(200, {"access_token": "with\nnewline"}), 75, "cannot be read"),
-        (TOKEN, Fault.json(200, {}), 75, "cannot be read"),
-        (TOKEN, Fault(status=400, body="no JSON", content_type="text/plain"), 1, "status 400"),
-        (TOKEN, Fault.html(503), 75, "status 503"),
-        (TOKEN, Fault(drop=True), 75, "could not be reached"),
-    ],
-)
-def test_a_fault_keeps_the_old_table_and_leaves_a_run_with_a_cause(
-    host: Browser, simulator: Simulator, path: str, fault: Fault, expected: int, words: str
-) -> None:
-    before = names(host)
-    simulator.shuffle("host", "short_term")
-    expire()
-    simulator.fault(path, fault)
-    code, _, err = run()
-    assert (code, len(err.splitlines())) == (expected, 1)
-    assert words in err
-    assert names(Browser()) == before
-    latest = RefreshRun.objects.order_by("-pk")[0]
-    assert latest.finished_at and latest.error_code and latest.outcome not in ("running", "refreshed", "unchanged")
-    assert Listener.objects.get().lease_until is None
-
-
 def test_one_failing_range_loads_none_of_them(host: Browser, simulator: Simulator) -> None:
     before = names(host)
     simulator.shuffle("host", "short_term")
