@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-.PHONY: help demo run test lint format messages screenshots image clean
+.PHONY: help demo run test lint format messages screenshots bench image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -13,6 +13,7 @@ help:
 	@echo "make format  rewrites the code in the project's style"
 	@echo "make messages     extracts the texts for translation (needs gettext)"
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
+	@echo "make bench        measures the service as in production (needs wrk; five minutes)"
 	@echo "make image   builds the Docker image"
 	@echo "make clean   deletes .venv and what tools left behind"
 
@@ -43,6 +44,9 @@ messages: .venv/installed-dev
 
 screenshots: .venv/installed-dev
 	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
+
+bench: .venv/installed-dev
+	@$(BIN)/python -m bench.run
 
 image:
 	docker build -t spotify-top .

@@ -4,6 +4,7 @@ Once a second at most, one request of a worker asks the database whether the hos
 copies. A page is rendered anew when they are not, or when its "updated 5 minutes ago" is a minute old.
 """
 
+import functools
 import gzip
 import hashlib
 import logging
@@ -17,6 +18,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
@@ -41,10 +43,26 @@ class Copy:
     """A rendered page, of which version of the tables, and when it was rendered (monotonic seconds)."""
 
     body: bytes
-    headers: dict[str, str]
+    headers: ResponseHeaders
     etag: str
     version: Version
     rendered_at: float
+
+
+class SharedResponse(HttpResponse):
+    """A copy on its way; its headers were checked when it was kept, and checking them again is what would take time."""
+
+    def __init__(self, copy: Copy) -> None:
+        super().__init__(copy.body)
+        self.headers._store = copy.headers._store.copy()
+
+
+@functools.lru_cache(maxsize=500)
+def accepted_language(header: str) -> str:
+    """The language of the site that fits an Accept-Language header best."""
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT_LANGUAGE"] = header
+    return get_language_from_request(request)
 
 
 class SharedCopies:
@@ -84,21 +102,20 @@ class SharedCopies:
 
     def key(self, request: HttpRequest) -> Key | None:
         """What tells one copy from another, or None for a request that must not share one."""
-        if (
-            request.path_info not in PATHS
-            or request.method not in ("GET", "HEAD")
-            or settings.SESSION_COOKIE_NAME in request.COOKIES
-            or "messages" in request.COOKIES
-        ):
+        meta = request.META
+        if request.path_info not in PATHS or request.method not in ("GET", "HEAD"):
+            return None
+        cookies = meta.get("HTTP_COOKIE", "")
+        if cookies and (settings.SESSION_COOKIE_NAME in cookies or "messages" in cookies):
             return None
         time_range = TimeRange.SHORT_TERM.value
-        if request.META["QUERY_STRING"]:
+        if meta["QUERY_STRING"]:
             time_range = request.GET.get("time_range", time_range)
             if time_range not in TimeRange.values:
                 return None
-        encoding = "gzip" if "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "") else ""
-        host = request.META.get("HTTP_HOST", "")
-        return request.scheme or "", host, request.path_info, time_range, get_language_from_request(request), encoding
+        encoding = "gzip" if "gzip" in meta.get("HTTP_ACCEPT_ENCODING", "") else ""
+        language = accepted_language(meta.get("HTTP_ACCEPT_LANGUAGE", ""))
+        return request.scheme or "", meta.get("HTTP_HOST", ""), request.path_info, time_range, language, encoding
 
     def check_version(self) -> None:
         """Asks the database for the version, if nobody did within a second."""
@@ -140,13 +157,13 @@ class SharedCopies:
             response["Last-Modified"] = http_date(self.version[1].timestamp())
         if len(self.copies) >= MOST_COPIES:
             self.copies.clear()
-        copy = Copy(body, dict(response.items()), etag, self.version, time.monotonic())
+        response["ETag"] = etag
+        copy = Copy(body, response.headers, etag, self.version, time.monotonic())
         self.copies[key] = copy
         return copy
 
     def answer(self, request: HttpRequest, copy: Copy) -> HttpResponse:
-        response = HttpResponse(copy.body, headers=copy.headers)
-        response["ETag"] = copy.etag
+        response = SharedResponse(copy)
         response["Age"] = str(max(0, int(time.monotonic() - self.known_at)))
         if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
             changed_at = copy.version and copy.version[1]
