@@ -108,7 +108,7 @@ def test_two_cron_runs_and_a_button_press_all_end_well(
     out, err = second.communicate(timeout=20)
     assert (second.returncode, err) == (0, "") and "Another refresh is at work" in out
     out, err = first.communicate(timeout=20)
-    assert (first.returncode, err) == (0, "") and out.count("extracted") == 3
+    assert (first.returncode, err) == (0, "") and out.count(" extracted, ") == 3
     assert len(simulator.calls) == 3
 
 
