@@ -14,7 +14,7 @@ import pytest
 import requests
 from django.conf import settings as project
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from simulator import Simulator
 from tracks.models import Listener
@@ -47,10 +47,10 @@ def _no_shared_copies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_limits(settings: Any) -> None:
+def _no_limits() -> Iterator[None]:
     """The tests come from one address, more often than any person does."""
-    settings.RATELIMIT_ENABLE = False
-    settings.AXES_ENABLED = False
+    with override_settings(RATELIMIT_ENABLE=False, AXES_ENABLED=False):
+        yield
 
 
 class Browser(Client):

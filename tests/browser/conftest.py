@@ -12,11 +12,8 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from simulator import Simulator
 from tests.conftest import Server
 
-# Playwright keeps an event loop in this thread, in which Django would refuse to touch the database.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Chromium]:
     names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
     path = next(filter(None, map(shutil.which, filter(None, names))), None)
@@ -25,7 +22,9 @@ def chromium() -> Iterator[Chromium]:
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        # Playwright keeps an event loop in this thread, in which Django would refuse to touch the database.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
