@@ -1,5 +1,6 @@
 # On a fresh machine with Python 3.11+ and make, each target does its own set-up in .venv.
 PYTHON ?= python3
+PORT ?= 8000
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
@@ -18,11 +19,11 @@ help:
 	@echo "make clean   deletes .venv and what tools left behind"
 
 demo: .venv/installed
-	@$(TEST_ENV) $(BIN)/python manage.py demo
+	@$(TEST_ENV) $(BIN)/python manage.py demo --port $(PORT)
 
 run: .venv/installed .env
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py runserver 127.0.0.1:8000
+	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q --cov --cov-report=term

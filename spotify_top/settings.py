@@ -238,6 +238,8 @@ LOGGING = {
         "tracks": {"level": "WARNING" if DEMO else "INFO"},
         # By itself Django sends its errors to ADMINS too, and in development only to the console.
         "django": {"handlers": ["console"], "level": "INFO" if DEBUG else "WARNING", "propagate": False},
+        # Scanners ask for other hosts all day; they get their 400 without a traceback.
+        "django.security.DisallowedHost": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "django.server": {"handlers": ["console"], "level": "WARNING" if DEMO else "INFO", "propagate": False},
         # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.
         "spotipy.client": {"filters": ["nothing"]},

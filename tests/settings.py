@@ -1,6 +1,7 @@
 """The project's own settings, in an environment of the tests' making."""
 
 import os
+from pathlib import Path
 
 from tests import database
 
@@ -16,6 +17,9 @@ for name in ("DEBUG", "BEHIND_PROXY", "SPOTIFY_HOST_ID", "STAGING_DIR", "REFRESH
     os.environ.pop(name, None)
 
 from spotify_top.settings import *  # noqa: E402, F403
+
+# Not the project's: what `collectstatic` left there would change the pages.
+STATIC_ROOT = Path(database.FOLDER) / "staticfiles"
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, so that threads and other processes of the tests see it.

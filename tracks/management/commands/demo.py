@@ -45,7 +45,9 @@ class Command(BaseCommand):
             try:
                 probe.bind(("127.0.0.1", options["port"]))
             except OSError:
-                raise CommandError(f"Port {options['port']} is taken: stop what uses it, or add --port 8080.") from None
+                raise CommandError(
+                    f"Port {options['port']} is taken: stop what uses it, or choose another: make demo PORT=8080."
+                ) from None
         try:
             with tempfile.TemporaryDirectory(prefix="top-twenty-demo-") as folder, Simulator() as simulator:
                 environment = self.environment(Path(folder), simulator)
@@ -102,7 +104,11 @@ class Command(BaseCommand):
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.
-        if subprocess.run(self.command(*arguments), env=environment, start_new_session=True).returncode:
+        result = subprocess.run(
+            self.command(*arguments), env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
+        )
+        if result.returncode:
+            self.stderr.write(result.stderr)
             raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
 
     def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:
