@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from spotify_top import env
+from tracks.logs import JSON_FORMATTER
 
 
 class AccessLogger(Logger):
@@ -56,15 +57,7 @@ logger_class = AccessLogger
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "{levelname}{name}{message}",
-            "style": "{",
-            "rename_fields": {"levelname": "level", "name": "logger"},
-            "timestamp": "time",
-        }
-    },
+    "formatters": {"json": JSON_FORMATTER},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
     "root": {"handlers": ["stdout"], "level": "WARNING"},
     "loggers": {

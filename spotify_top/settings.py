@@ -7,10 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from dotenv import load_dotenv
-from pythonjsonlogger.core import RESERVED_ATTRS
 
 from spotify_top import env
-from tracks.logs import add_request_id
+from tracks.logs import JSON_FORMATTER, add_request_id
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -210,16 +209,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        # One object a line, with whatever facts a message carries beside its text.
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "{levelname}{name}{request_id}{message}",
-            "style": "{",
-            "rename_fields": {"levelname": "level", "name": "logger"},
-            "timestamp": "time",
-            # Django adds the request to its lines, with the query string that holds Spotify's code at the sign-in.
-            "reserved_attrs": [*RESERVED_ATTRS, "request"],
-        },
+        "json": JSON_FORMATTER,
     },
     "filters": {
         "nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False},
