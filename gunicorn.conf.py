@@ -2,15 +2,21 @@
 
 import gc
 import os
+import shutil
 import sys
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from dotenv import load_dotenv
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from spotify_top import env
 from tracks.logs import JSON_FORMATTER
+
+load_dotenv(Path(__file__).with_name(".env"))
 
 
 class AccessLogger(Logger):
@@ -49,6 +55,10 @@ keepalive = 65
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 control_socket_disable = True
 
+# Where the workers add up their figures for /metrics; prometheus_client reads the variable when it is imported.
+if env.text("METRICS_TOKEN") and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="top-twenty-metrics-", dir=worker_tmp_dir)
+
 # Django alone decides whether to believe a proxy (BEHIND_PROXY).
 forwarded_allow_ips = ""
 
@@ -77,6 +87,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     # What was loaded before the fork lives on: the collector need not look at it, nor copy its memory by doing so.
     gc.freeze()
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)
 
 
 if __name__ == "__main__":

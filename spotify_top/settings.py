@@ -34,6 +34,7 @@ TOP_TRACKS_LIMIT = env.number("TOP_TRACKS_LIMIT", 20, least=1, most=20)
 HISTORY_DAYS = env.number("HISTORY_DAYS", 365, least=0, most=36_500)
 STAGING_DIR = env.folder("STAGING_DIR")
 REFRESH_TOKEN = env.text("REFRESH_TOKEN")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Set by `manage.py demo` alone, for the ribbon that says so.
 DEMO = env.flag("DEMO")
 
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tracks.metrics.RequestDurations",
     "tracks.logs.RequestId",
     "tracks.copies.SharedCopies",
     "django.middleware.security.SecurityMiddleware",

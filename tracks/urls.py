@@ -3,6 +3,7 @@ from django.urls import path
 
 from tracks import views
 from tracks.feed import TopTwentyFeed
+from tracks.metrics import metrics
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -22,4 +23,5 @@ urlpatterns = [
     path("tracks.csv", views.tracks_csv, name="tracks_csv"),
     path("tracks/sql", views.tracks_sql, name="tracks_sql"),
     path("health", views.health, name="health"),
+    path("metrics", metrics, name="metrics"),
 ]

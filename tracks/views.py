@@ -16,12 +16,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
+from tracks.bearer import bears, refused
 from tracks.chart import Chart, as_record, by_artist, courses, current_chart, left_since
 from tracks.chart import history as history_of
 from tracks.etl import refresh as refresh_tables
@@ -277,17 +277,8 @@ def _refresh_for_host(request: HttpRequest, host: Listener) -> HttpResponse:
 
 
 def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
-    scheme, _, token = request.headers["Authorization"].partition(" ")
-    if (
-        scheme.lower() != "bearer"
-        or not settings.REFRESH_TOKEN
-        or not constant_time_compare(token.strip(), settings.REFRESH_TOKEN)
-    ):
-        return JsonResponse(
-            {"error": "The token is wrong, or this site has no REFRESH_TOKEN."},
-            status=401,
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    if not bears(request, settings.REFRESH_TOKEN):
+        return refused("REFRESH_TOKEN")
     host = Listener.objects.filter(is_host=True).first()
     if host is None:
         return JsonResponse({"error": "Nobody has signed in yet; the host must sign in on the site first."}, status=409)

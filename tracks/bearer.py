@@ -1,0 +1,16 @@
+"""Machines that show a token of the settings: `Authorization: Bearer ...`."""
+
+from django.http import HttpRequest, JsonResponse
+from django.utils.crypto import constant_time_compare
+
+
+def bears(request: HttpRequest, token: str) -> bool:
+    """Whether the request carries this token; never for an empty one, which means that the token is not set."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return bool(token) and scheme.lower() == "bearer" and constant_time_compare(given.strip(), token)
+
+
+def refused(name: str) -> JsonResponse:
+    """The answer to a request without the token that the setting of this name holds."""
+    error = f"The token is wrong, or this site has no {name}."
+    return JsonResponse({"error": error}, status=401, headers={"WWW-Authenticate": "Bearer"})
