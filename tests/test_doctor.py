@@ -71,6 +71,11 @@ def test_each_trouble_with_the_sign_in_has_its_cure(listener: Listener, changes:
     assert code == 1 and out.count("FAIL") == 1 and words in out
 
 
+def test_tokens_that_the_key_does_not_read_are_told(listener: Listener) -> None:
+    code, out = doctor(SECRET_KEY="another " * 10)
+    assert code == 1 and "FAIL Sign-in: its tokens cannot be read with this SECRET_KEY." in out
+
+
 def test_settings_that_lack_something_are_named(listener: Listener) -> None:
     assert "SPOTIPY_CLIENT_ID is not set" in doctor(SPOTIPY_CLIENT_ID="")[1]
     assert "plain http" in doctor(BEHIND_PROXY=False)[1]

@@ -73,6 +73,15 @@ def decrypt(stored: str) -> str:
         ) from None
 
 
+def is_readable(listener: Listener) -> bool:
+    """Whether the present keys decrypt what is stored for the listener; Spotify is not asked."""
+    stored = SocialToken.objects.filter(account=listener.account_id).order_by("-pk").first()
+    try:
+        return stored is not None and bool(decrypt(stored.token_secret))
+    except SignInNeeded:
+        return False
+
+
 def access_token(listener: Listener, session: BoundedSession, *, renew: bool = False) -> str:
     """An access token that is fresh, renewed first if it has expired or `renew` is set.
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from tracks.models import Listener, SpotifyPause
 from tracks.spotify.clock import clock_ahead
 from tracks.spotify.errors import Unavailable
+from tracks.spotify.tokens import is_readable
 
 # A sign-in code lives for minutes and an access token for an hour: a clock off by less does no harm.
 MOST_CLOCK_SECONDS = 60
@@ -126,6 +127,12 @@ def sign_in_findings() -> Iterator[Finding]:
     day = f"{host.sign_in_again_by:%Y-%m-%d}"
     if host.state == Listener.State.NEEDS_SIGN_IN:
         yield Finding(False, "Sign-in: Spotify no longer accepts it.", "The host opens /login and signs in again.")
+    elif not is_readable(host):
+        yield Finding(
+            False,
+            "Sign-in: its tokens cannot be read with this SECRET_KEY.",
+            "Put the former key into SECRET_KEY_FALLBACKS and run rotate_token_key, or sign in again at /login.",
+        )
     elif host.lapses_soon:
         yield Finding(False, f"Sign-in: it lapses on {day}.", "The host opens /login and signs in again before then.")
     else:

@@ -1,0 +1,66 @@
+"""`make restore-drill`: a backup brings the site back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from bench.restore_drill import BINARIES, DUMP, RESTORE
+from tests.conftest import ROOT, Browser, database_url, environment
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="it is about PostgreSQL"),
+]
+
+
+def drill(*arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-W", "ignore", "-m", "bench.restore_drill", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(**changes), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def dump(host: Browser, tmp_path: Path) -> Path:
+    path = tmp_path / "top-twenty.dump"
+    with path.open("wb") as file:
+        subprocess.run([BINARIES / DUMP[0], *DUMP[1:], database_url()], stdout=file, check=True)
+    return path
+
+
+def test_the_rehearsal_dumps_restores_and_refreshes() -> None:
+    result = drill()
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = result.stdout.splitlines()
+    assert said[2] == "Restored into an empty database: the same."
+    assert "a new chart" in said[3] and said[-1] == "The backup brings the site back."
+
+
+def test_a_dump_of_the_live_site_is_looked_into_without_asking_spotify(dump: Path) -> None:
+    nowhere = {"SPOTIFY_ACCOUNTS_URL": "http://127.0.0.1:9", "SPOTIFY_API_URL": "http://127.0.0.1:9"}
+    result = drill(str(dump), **nowhere)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "20 songs of short_term" in result.stdout and "SECRET_KEY reads the host's tokens" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("key", "This SECRET_KEY does not read the host's tokens"), ("torn", "pg_restore: "), ("missing", "pg_restore: ")],
+)
+def test_a_backup_that_would_not_bring_the_site_back_fails(dump: Path, change: str, reason: str) -> None:
+    if change == "torn":
+        dump.write_bytes(dump.read_bytes()[:20_000])
+    if change == "missing":
+        dump.unlink()
+    result = drill(str(dump), **({"SECRET_KEY": "another " * 10} if change == "key" else {}))
+    assert result.returncode == 1 and result.stderr.startswith(f"The drill failed. {reason}")
+    assert "Traceback" not in result.stderr
+
+
+def test_operations_md_backs_up_and_restores_as_the_drill_does() -> None:
+    operations = (ROOT / "docs/OPERATIONS.md").read_text()
+    for command in (DUMP, RESTORE):
+        assert operations.count(" ".join(command)) == 2, command
