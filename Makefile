@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-.PHONY: help demo run test lint format messages screenshots bench restore-drill image clean
+.PHONY: help demo run test lint format messages screenshots bench restore-drill audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -16,6 +16,7 @@ help:
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
 	@echo "make bench        measures the service as in production (needs wrk; five minutes)"
 	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
+	@echo "make audit   looks for committed secrets and for packages with known vulnerabilities"
 	@echo "make image   builds the Docker image"
 	@echo "make clean   deletes .venv and what tools left behind"
 
@@ -49,6 +50,14 @@ screenshots: .venv/installed-dev
 
 bench: .venv/installed-dev
 	@$(BIN)/python -W ignore -m bench.run
+
+# The invented passwords of the tests and examples are plain words.
+audit: .venv/installed-dev
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-secrets '^[a-z,]+( [A-Z]?[a-z,]+)* ?$$' \
+		--exclude-secrets '^(PASSWORD|hunter2|demo-secret|real-secret)$$'
+	@if $(BIN)/python -c 'import urllib.request as r; r.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=10)' 2> /dev/null; \
+	then $(BIN)/pip-audit --local --progress-spinner off; \
+	else echo "Known vulnerabilities were not looked up: PyPI cannot be asked for them from here."; fi
 
 restore-drill: .venv/installed-dev
 	@$(BIN)/python -W ignore -m bench.restore_drill $(DUMP)

@@ -136,6 +136,11 @@ def test_every_setting_that_is_set_is_one_that_is_read(path: str) -> None:
     assert set(named) - {"POSTGRES_PASSWORD"} <= settings_read()
 
 
+def test_the_example_holds_no_secret() -> None:
+    text = (ROOT / ".env.example").read_text()
+    assert re.findall(r"^#?\w*(?:SECRET|TOKEN|PASSWORD|KEY)\w*=.+$", text, re.MULTILINE) == []
+
+
 def test_every_setting_that_is_read_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     names = settings_read() - {"DEMO", "RENDER_EXTERNAL_HOSTNAME"}
