@@ -23,11 +23,10 @@ class AccessLogger(Logger):
     """Without query string and headers: the one holds Spotify's code at the sign-in, the others cookies and tokens."""
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        headers = {name.lower(): value for name, value in resp.headers}
         self.access_log.info(
             "request",
             extra={
-                "request_id": headers.get("x-request-id", "-"),
+                "request_id": environ.get("REQUEST_ID", "-"),
                 "method": environ["REQUEST_METHOD"],
                 "path": quote(environ.get("PATH_INFO", ""), encoding="latin-1"),
                 "status": resp.status_code,

@@ -19,8 +19,8 @@ import requests
 from bench.service import ROOT, environment, manage, server, shell, sign_in
 from simulator import Simulator
 
-SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
-ROUNDS = 3
+SECONDS = int(os.environ.get("BENCH_SECONDS", "6"))
+ROUNDS = 5
 CLIENTS = 32
 SITE, BARE = 8460, 8461
 
@@ -63,6 +63,7 @@ def speed(environment: dict[str, str]) -> list[tuple[str, str, str]]:
     rows = []
     for path in ("/", "/tracks.json"):
         address = f"http://127.0.0.1:{SITE}{path}"
+        time.sleep(2)  # until both workers have seen the sign-in
         size = len(requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=10).content)
         with server(environment | {"BARE_BYTES": str(size)}, BARE, "bench.bare"):
             wrk(address, seconds=2)

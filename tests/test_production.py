@@ -15,7 +15,10 @@ import pytest
 import requests
 import yaml
 
+from simulator import Simulator
 from tests.conftest import ROOT, Server, environment
+from tracks.etl import refresh
+from tracks.models import Listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +29,19 @@ def test_serves_pages_data_and_static_files(server: Server) -> None:
     assert len(requests.get(f"{server.site}/tracks.json", timeout=10).json()["tracks"]) == 20
     for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
         assert requests.get(server.site + address, timeout=10).status_code == 200, address
+
+
+def test_a_new_chart_shows_within_two_seconds_on_every_worker(server: Server, simulator: Simulator) -> None:
+    def shown() -> set[str]:
+        """What 20 new connections get: which worker takes one is left to the kernel."""
+        return {requests.get(f"{server.site}/tracks.csv", timeout=10).text for _ in range(20)}
+
+    (before,) = shown()
+    simulator.shuffle("host", "short_term")
+    assert refresh(listener=Listener.objects.get(), trigger="cron", force=True).ok
+    time.sleep(2)
+    (after,) = shown()
+    assert after != before
 
 
 def test_the_log_is_json_without_query_strings_and_forged_lines(server: Server) -> None:

@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,9 +52,12 @@ class Copy:
 class SharedResponse(HttpResponse):
     """A copy on its way; its headers were checked when it was kept, and checking them again is what would take time."""
 
-    def __init__(self, copy: Copy) -> None:
+    def __init__(self, copy: Copy, age: int) -> None:
         super().__init__(copy.body)
-        self.headers._store = copy.headers._store.copy()
+        self.headers._store = {**copy.headers._store, "age": ("Age", str(age))}
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        return self.headers._store.values()
 
 
 @functools.lru_cache(maxsize=500)
@@ -163,8 +166,7 @@ class SharedCopies:
         return copy
 
     def answer(self, request: HttpRequest, copy: Copy) -> HttpResponse:
-        response = SharedResponse(copy)
-        response["Age"] = str(max(0, int(time.monotonic() - self.known_at)))
+        response = SharedResponse(copy, age=max(0, int(time.monotonic() - self.known_at)))
         if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
             changed_at = copy.version and copy.version[1]
             last_modified = int(changed_at.timestamp()) if changed_at else None

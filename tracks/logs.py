@@ -37,6 +37,8 @@ class RequestId:
         this = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
         # It stays until the thread's next request: Django logs a 404 after the last middleware.
         request_id.set(this)
+        # For the server's own line about the request.
+        request.META["REQUEST_ID"] = this
         response = self.get_response(request)
         response[HEADER] = this
         return response

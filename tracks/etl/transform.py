@@ -95,7 +95,7 @@ def _text(value: Any) -> str:
         return ""
     if len(value) > TEXT_LIMIT:
         raise _reject(f"text over {TEXT_LIMIT:,} characters")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if re.search("[\0\ud800-\udfff]", value):
         raise _reject("unreadable characters in a text")
     return value
 
