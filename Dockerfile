@@ -7,6 +7,7 @@ FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    BIND=0.0.0.0 \
     PORT=8000
 WORKDIR /app
 COPY --from=build /venv /venv

@@ -36,7 +36,8 @@ class AccessLogger(Logger):
         )
 
 
-bind = f"0.0.0.0:{env.number('PORT', 8000, least=1, most=65535)}"
+# This machine alone, where the proxy is; a container sets BIND=0.0.0.0.
+bind = f"{env.address('BIND', '127.0.0.1')}:{env.number('PORT', 8000, least=1, most=65535)}"
 workers = env.number("WEB_CONCURRENCY", 2, least=1, most=64)
 worker_class = "gthread"
 threads = 8
@@ -74,6 +75,11 @@ logconfig_dict = {
         "gunicorn.access": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
     },
 }
+
+
+def when_ready(server: Any) -> None:
+    # With reuse_port the sockets are the workers', and gunicorn's own line names no address.
+    server.log.info("The site is at http://%s", bind)
 
 
 def pre_fork(server: Any, worker: Any) -> None:

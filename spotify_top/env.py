@@ -3,6 +3,7 @@
 No message repeats the value: it may be a secret pasted into the wrong place.
 """
 
+import ipaddress
 import os
 import re
 import sys
@@ -44,6 +45,15 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
         refuse(name, f"must be a whole number from {least} to {most}.")
     return int(value)
+
+
+def address(name: str, default: str) -> str:
+    """An IP address to listen on, as it stands in a web address."""
+    try:
+        found = ipaddress.ip_address(text(name, default))
+    except ValueError:
+        refuse(name, "must be an IP address, such as 127.0.0.1 or 0.0.0.0.")
+    return f"[{found}]" if found.version == 6 else str(found)
 
 
 def words(name: str) -> list[str]:

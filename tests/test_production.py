@@ -1,6 +1,7 @@
 """The service as it runs in production: `python gunicorn.conf.py`, and the files that deploy it."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -77,8 +78,8 @@ def test_a_stop_waits_for_a_request_at_work(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "hunter2"), ("PORT", "70000"), ("WEB_CONCURRENCY", "hunter2"), ("WEB_CONCURRENCY", "0"),
-     ("SECRET_KEY", ""), ("DATABASE_URL", "hunter2://x")],
+    [("BIND", "hunter2"), ("PORT", "hunter2"), ("PORT", "70000"), ("WEB_CONCURRENCY", "hunter2"),
+     ("WEB_CONCURRENCY", "0"), ("SECRET_KEY", ""), ("DATABASE_URL", "hunter2://x")],
 )  # fmt: skip
 def test_a_bad_setting_ends_the_start_with_one_line(db: None, name: str, value: str) -> None:
     result = subprocess.run(
@@ -137,6 +138,29 @@ def test_compose_waits_for_the_database_and_its_tables() -> None:
     for name in ("web", "refresher"):
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert services[name]["read_only"] is True
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    units = list((ROOT / "deploy/systemd").iterdir())
+    assert len(units) == 3
+    for unit in units:
+        # The program is not installed on this machine, nor its user.
+        text = re.sub("/srv/top-twenty/.venv/bin/python", sys.executable, unit.read_text())
+        (tmp_path / unit.name).write_text(text.replace("User=top-twenty", "User=daemon"))
+    result = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in units)],
+        env={"PATH": os.environ["PATH"], "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}, capture_output=True, text=True,
+    )  # fmt: skip
+    said = [line for line in result.stderr.splitlines() if "top-twenty" in line]
+    assert (result.returncode, said) == (0, [])
+
+
+def test_the_site_has_as_long_to_stop_as_it_takes() -> None:
+    patience = int(re.search(r"graceful_timeout = (\d+)", (ROOT / "gunicorn.conf.py").read_text())[1])  # type: ignore[index]
+    unit = (ROOT / "deploy/systemd/top-twenty.service").read_text()
+    assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > patience  # type: ignore[index]
+    assert int(load("docker-compose.yml")["services"]["web"]["stop_grace_period"].rstrip("s")) > patience
 
 
 def settings_read() -> set[str]:
