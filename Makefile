@@ -24,8 +24,8 @@ demo: .venv/installed
 	@$(TEST_ENV) $(BIN)/python manage.py demo --port $(PORT)
 
 run: .venv/installed .env
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+	@$(BIN)/python manage.py migrate --verbosity 0 --skip-checks
+	@DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q --cov --cov-report=term

@@ -124,6 +124,8 @@ def database(name: str, default: str) -> dict[str, Any]:
         refuse(name, "names no database: put it behind the last slash.")
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == "django.db.backends.sqlite3":
+        if not Path(config["NAME"]).is_absolute() or not Path(config["NAME"]).parent.is_dir():
+            refuse(name, "must name a file in an existing folder by its whole path: sqlite:////absolute/path.sqlite3.")
         config["CONN_MAX_AGE"] = 0
         options |= {
             "timeout": 20,

@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from spotify_top import env
-from tracks.logs import JSON_FORMATTER, add_request_id
+from tracks.logs import JSON_FORMATTER, add_request_id, drop_query
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -216,6 +216,7 @@ LOGGING = {
     "filters": {
         "nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False},
         "request_id": {"()": "django.utils.log.CallbackFilter", "callback": add_request_id},
+        "no_query": {"()": "django.utils.log.CallbackFilter", "callback": drop_query},
     },
     "handlers": {
         "console": {
@@ -232,7 +233,15 @@ LOGGING = {
         "django": {"handlers": ["console"], "level": "INFO" if DEBUG else "WARNING", "propagate": False},
         # Scanners ask for other hosts all day; they get their 400 without a traceback.
         "django.security.DisallowedHost": {"handlers": [], "level": "CRITICAL", "propagate": False},
-        "django.server": {"handlers": ["console"], "level": "WARNING" if DEMO else "INFO", "propagate": False},
+        # In development django.server says the same of each 404, and nobody watches the code being reloaded.
+        "django.request": {"level": "ERROR" if DEBUG else "WARNING"},
+        "django.utils.autoreload": {"level": "WARNING"},
+        "django.server": {
+            "handlers": ["console"],
+            "filters": ["no_query"],
+            "level": "WARNING" if DEMO else "INFO",
+            "propagate": False,
+        },
         # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.
         "spotipy.client": {"filters": ["nothing"]},
         "spotipy.oauth2": {"filters": ["nothing"]},

@@ -1,13 +1,19 @@
 """What the log tells the operator."""
 
+import contextlib
 import json
 import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from simulator import Fault, Simulator
-from tests.conftest import Browser, Manage
+from tests.conftest import ROOT, Browser, Manage, environment, free_port
 from tests.test_views import an_hour_passes
 from tracks.etl import refresh
 from tracks.logs import add_request_id
@@ -74,3 +80,23 @@ def test_production_logs_json_and_development_readable_lines(host: Browser, mana
     assert entry["outcome"] == "unchanged" and entry["time"] and entry["load_ms"] > 0
     err = manage("refresh_top_tracks", "--force", "--verbosity", "2", DEBUG="on").stderr
     assert "INFO tracks.etl: refresh run=" in err and "{" not in err.splitlines()[0]
+
+
+def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
+    log, port = tmp_path / "log", free_port()
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
+            cwd=ROOT, env=environment(DEBUG="on"), stdout=file, stderr=file,
+        )  # fmt: skip
+    try:
+        for _ in range(100):
+            with contextlib.suppress(requests.ConnectionError):
+                requests.get(f"http://127.0.0.1:{port}/accounts/spotify/login/callback/?code=secret-code", timeout=5)
+                break
+            time.sleep(0.1)
+    finally:
+        process.terminate()
+        process.wait(10)
+    said = log.read_text()
+    assert said.count("/accounts/spotify/login/callback/") == 1 and "secret-code" not in said, said

@@ -11,14 +11,15 @@ from spotify_top.env import LOOPBACK
 
 @register()
 def spotify_credentials(**kwargs: Any) -> list[CheckMessage]:
+    missing = [name for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET") if not getattr(settings, name)]
+    if not missing:
+        return []
     return [
         Warning(
-            f"{name} is not set: nobody can sign in.",
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: nobody can sign in.",
             hint="Open the site; it shows how to set it up.",
             id="tracks.W001",
         )
-        for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET")
-        if not getattr(settings, name)
     ]
 
 
