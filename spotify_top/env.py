@@ -15,6 +15,9 @@ import dj_database_url
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]"
+# Seconds, but tcp_user_timeout in ms (PostgreSQL, 32.1.2 "Parameter Key Words").
+DEAD_PEER = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+             "tcp_user_timeout": 10_000}  # fmt: skip
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
@@ -128,10 +131,12 @@ def database(name: str, default: str) -> dict[str, Any]:
             refuse(name, "must name a file in an existing folder by its whole path: sqlite:////absolute/path.sqlite3.")
         config["CONN_MAX_AGE"] = 0
         options |= {
-            "timeout": 20,
+            "timeout": 10,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
     else:
-        options.setdefault("connect_timeout", 5)
+        # A server that is gone without a word is noticed within 12 s (libpq's own default is two hours).
+        for option, value in DEAD_PEER.items():
+            options.setdefault(option, value)
     return config

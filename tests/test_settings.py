@@ -13,6 +13,7 @@ import pytest
 from django.core.checks import CheckMessage
 from spotipy import client, oauth2
 
+from spotify_top import env
 from tests.conftest import ROOT, Manage, environment
 from tracks import checks
 
@@ -264,7 +265,7 @@ print(json.dumps(found))
 def test_sqlite_gets_wal_immediate_transactions_and_waits_for_other_writers(tmp_path: Path) -> None:
     assert answer(SQLITE, DATABASE_URL=f"sqlite:///{tmp_path}/a%20b.sqlite3") == {
         "journal_mode": "wal",
-        "busy_timeout": 20_000,
+        "busy_timeout": 10_000,
         "synchronous": 1,
         "foreign_keys": 1,
         "free": True,
@@ -282,7 +283,7 @@ def test_postgresql_gets_persistent_connections_with_health_checks_and_a_bounded
     assert (found["NAME"], found["USER"], found["PASSWORD"]) == ("top", "joe", "hun[ter")
     assert (found["HOST"], found["PORT"]) == ("db.example.com", 6432)
     assert found["CONN_MAX_AGE"] == 600 and found["CONN_HEALTH_CHECKS"]
-    assert found["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
+    assert found["OPTIONS"] == {"sslmode": "require", **env.DEAD_PEER}
 
 
 # What `manage.py check` says
