@@ -448,6 +448,18 @@ def test_an_unknown_host_name_gets_a_400_page(visitor: Browser) -> None:
     assert b"evil.example" not in response.content
 
 
+def test_an_unknown_host_name_gets_a_400_page_behind_a_proxy_too(visitor: Browser, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    response = Client().get("/nothing", HTTP_HOST="evil.example")
+    assert response.status_code == 400 and b"Top Twenty" in response.content
+
+
+def test_the_host_is_not_offered_to_sign_in_again(host: Browser, visitor: Browser) -> None:
+    for path in ("/", "/privacy", "/nothing"):
+        assert b"Host sign-in" not in host.get(path).content
+        assert b"Host sign-in" in visitor.get(path).content
+
+
 def test_a_pause_of_spotify_does_not_reach_the_readers(host: Browser, visitor: Browser) -> None:
     SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(days=1))
     response = visitor.get("/")

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -15,6 +16,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "HISTORY_DAYS": settings.HISTORY_DAYS,
         "LIMIT": settings.TOP_TRACKS_LIMIT,
         "TIME_RANGES": TimeRange,
+        # Not by the user, which would be another query; and what is refused early has no session yet.
+        "SIGNED_IN": SimpleLazyObject(lambda: SESSION_KEY in getattr(request, "session", {})),
         # Lazy: a page about a host name that is not allowed cannot name it.
         "ORIGIN": SimpleLazyObject(lambda: request.build_absolute_uri("/")[:-1]),
     }
