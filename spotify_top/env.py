@@ -137,6 +137,5 @@ def database(name: str, default: str) -> dict[str, Any]:
         }
     else:
         # A server that is gone without a word is noticed within 12 s (libpq's own default is two hours).
-        for option, value in DEAD_PEER.items():
-            options.setdefault(option, value)
+        config["OPTIONS"] = DEAD_PEER | options
     return config

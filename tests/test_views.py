@@ -451,7 +451,7 @@ def test_an_unknown_host_name_gets_a_400_page(visitor: Browser) -> None:
 def test_an_unknown_host_name_gets_a_400_page_behind_a_proxy_too(visitor: Browser, settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = True
     response = Client().get("/nothing", HTTP_HOST="evil.example")
-    assert response.status_code == 400 and b"Top Twenty" in response.content
+    assert response.status_code == 400 and b"Host sign-in" in response.content
 
 
 def test_the_host_is_not_offered_to_sign_in_again(host: Browser, visitor: Browser) -> None:
