@@ -65,26 +65,24 @@ def words(name: str) -> list[str]:
 
 
 def hosts(name: str) -> list[str]:
-    found = words(name)
-    for host in found:
-        if not re.fullmatch(rf"\*|\.?({HOST})", host):
-            refuse(name, "must be host names separated by commas, without https:// or a port.")
-    return found
+    return _words_like(rf"\*|\.?({HOST})", name, "must be host names separated by commas, without https:// or a port.")
 
 
 def origins(name: str) -> list[str]:
-    found = words(name)
-    for origin in found:
-        if not re.fullmatch(rf"https?://(\*\.)?({HOST})(:[0-9]+)?", origin):
-            refuse(name, "must be origins such as https://top.example.com, separated by commas.")
-    return found
+    return _words_like(
+        rf"https?://(\*\.)?({HOST})(:[0-9]+)?", name,
+        "must be origins such as https://top.example.com, separated by commas.",
+    )  # fmt: skip
 
 
 def addresses(name: str) -> list[str]:
+    return _words_like(r"[^@\s,<>]+@[^@\s,<>]+", name, "must be email addresses separated by commas.")
+
+
+def _words_like(pattern: str, name: str, problem: str) -> list[str]:
     found = words(name)
-    for address in found:
-        if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", address):
-            refuse(name, "must be email addresses separated by commas.")
+    if not all(re.fullmatch(pattern, word) for word in found):
+        refuse(name, problem)
     return found
 
 
