@@ -4,6 +4,9 @@ PORT ?= 8000
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
+# Tests that do not work on the tests' database, or show its pages in a browser: once is enough.
+ONCE := browser test_demo.py test_settings.py test_simulator.py test_transform.py test_transform_properties.py test_translations.py
+
 .PHONY: help demo run test lint format messages screenshots bench restore-drill audit image clean
 
 help:
@@ -29,7 +32,7 @@ run: .venv/installed .env
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q --cov --cov-report=term
-	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q --ignore=tests/browser
+	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q $(addprefix --ignore=tests/,$(ONCE))
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
