@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -79,7 +80,7 @@ def test_production_logs_json_and_development_readable_lines(host: Browser, mana
     assert entry["level"] == "INFO" and entry["logger"] == "tracks.etl" and entry["request_id"] == "-"
     assert entry["outcome"] == "unchanged" and entry["time"] and entry["load_ms"] > 0
     err = manage("refresh_top_tracks", "--force", "--verbosity", "2", DEBUG="on").stderr
-    assert "INFO tracks.etl: refresh run=" in err and "{" not in err.splitlines()[0]
+    assert "INFO tracks.etl [-] refresh run=" in err and "{" not in err.splitlines()[0]
 
 
 def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
@@ -100,3 +101,4 @@ def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
         process.wait(10)
     said = log.read_text()
     assert said.count("/accounts/spotify/login/callback/") == 1 and "secret-code" not in said, said
+    assert re.search(r'WARNING django.server \[[0-9a-f]{16}\] "GET /accounts/', said), said
