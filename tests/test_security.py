@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import Any
 
 import pytest
@@ -64,9 +65,12 @@ def test_no_parameter_sends_anyone_elsewhere(visitor: Browser, simulator: Simula
 
 class TestLimits:
     @pytest.fixture(autouse=True)
-    def _limits(self, _no_limits: None, settings: Any) -> None:
+    def _limits(self, _no_limits: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.RATELIMIT_ENABLE = True
         settings.AXES_ENABLED = True
+        # One window for the whole test: counts begin anew when a minute of the clock ends.
+        window = int(time.time()) + 60
+        monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: window)
         cache.clear()
 
     def guess(self, password: str, **extra: Any) -> Any:
