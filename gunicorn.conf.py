@@ -14,7 +14,7 @@ from dotenv import load_dotenv
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from spotify_top import env
-from tracks.logs import JSON_FORMATTER
+from tracks.ops.logs import JSON_FORMATTER
 
 load_dotenv(Path(__file__).with_name(".env"))
 

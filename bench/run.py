@@ -98,7 +98,7 @@ def refreshes(environment: dict[str, str], simulator: Any) -> list[tuple[str, st
     """What a refresh takes beyond waiting for Spotify: a changed ranking each time, in one process."""
     code = f"""
 import json, logging, statistics, time, requests
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener
 logging.getLogger("tracks").setLevel(logging.WARNING)
 waited = 0.0
@@ -144,7 +144,7 @@ with connection.cursor() as c:
     timing = """
 import json, statistics, time
 from django.test import Client
-from tracks import copies
+from tracks.ops import copies
 copies.RENDER_SECONDS = copies.CHECK_SECONDS = 0
 client = Client(HTTP_HOST="127.0.0.1")
 def once():

@@ -7,7 +7,7 @@ from datetime import timedelta
 import requests
 from django.db.models import F
 
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 
 DAY = timedelta(days=1)

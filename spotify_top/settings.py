@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from spotify_top import env
-from tracks.logs import JSON_FORMATTER, add_request_id, drop_query
+from tracks.ops.logs import JSON_FORMATTER, add_request_id, drop_query
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -58,14 +58,14 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
-    "tracks.spotify",
+    "tracks.signin",
     "tracks",
 ]
 
 MIDDLEWARE = [
-    "tracks.metrics.RequestDurations",
-    "tracks.logs.RequestId",
-    "tracks.copies.SharedCopies",
+    "tracks.ops.metrics.RequestDurations",
+    "tracks.ops.logs.RequestId",
+    "tracks.ops.copies.SharedCopies",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -116,9 +116,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "index"
 LOGOUT_REDIRECT_URL = "index"
-ACCOUNT_ADAPTER = "tracks.spotify.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "tracks.signin.adapter.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-SOCIALACCOUNT_ADAPTER = "tracks.spotify.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "tracks.signin.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_ONLY = True
 SOCIALACCOUNT_STORE_TOKENS = True
 SOCIALACCOUNT_PROVIDERS = {
@@ -135,8 +135,8 @@ SOCIALACCOUNT_PROVIDERS = {
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "tracks.limits.client_address"
-AXES_LOCKOUT_CALLABLE = "tracks.limits.locked_out"
+AXES_CLIENT_IP_CALLABLE = "tracks.ops.limits.client_address"
+AXES_LOCKOUT_CALLABLE = "tracks.ops.limits.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False

@@ -42,8 +42,8 @@ def simulator(_simulator: Simulator, settings: Any) -> Iterator[Simulator]:
 @pytest.fixture(autouse=True)
 def _no_shared_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page is rendered anew, so that a test sees what it changed a moment ago."""
-    monkeypatch.setattr("tracks.copies.CHECK_SECONDS", 0)
-    monkeypatch.setattr("tracks.copies.RENDER_SECONDS", 0)
+    monkeypatch.setattr("tracks.ops.copies.CHECK_SECONDS", 0)
+    monkeypatch.setattr("tracks.ops.copies.RENDER_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from simulator import Simulator
 from simulator.past import live_through
 from tests.conftest import Browser
 from tests.test_views import item
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
 
 pytestmark = pytest.mark.django_db

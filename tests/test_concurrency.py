@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment
-from tracks.etl import lease, refresh
+from tracks.etl import lease
+from tracks.etl.service import refresh
 from tracks.models import Listener, Placement, RefreshRun, Snapshot, TimeRange
-from tracks.spotify.adapter import SocialAccountAdapter
+from tracks.signin.adapter import SocialAccountAdapter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -251,7 +252,7 @@ def test_a_database_lost_during_the_load_is_reported_and_rolled_back(
     def lose(**kwargs: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr("tracks.etl.load", lose)
+    monkeypatch.setattr("tracks.etl.service.load", lose)
     with pytest.raises(OperationalError):
         refresh(listener=listener, trigger="cron", force=True)
     assert tables() == before

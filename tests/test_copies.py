@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 
 from simulator import Simulator
 from tests.conftest import Browser
-from tracks import copies
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener
+from tracks.ops import copies
 
 pytestmark = pytest.mark.django_db
 

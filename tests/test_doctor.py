@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from simulator import Simulator
 from tests.conftest import Browser, Manage
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener, SpotifyPause
 from tracks.spotify.tokens import decrypt
 

@@ -16,9 +16,9 @@ import requests
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment, free_port
 from tests.test_views import an_hour_passes
-from tracks.etl import refresh
-from tracks.logs import add_request_id
+from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
+from tracks.ops.logs import add_request_id
 
 pytestmark = pytest.mark.django_db
 
@@ -77,10 +77,10 @@ def test_the_id_of_the_proxy_is_kept_only_behind_one(
 def test_production_logs_json_and_development_readable_lines(host: Browser, manage: Manage) -> None:
     out = manage("refresh_top_tracks", "--force", "--verbosity", "2").stdout
     (entry,) = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    assert entry["level"] == "INFO" and entry["logger"] == "tracks.etl" and entry["request_id"] == "-"
+    assert entry["level"] == "INFO" and entry["logger"] == "tracks.etl.service" and entry["request_id"] == "-"
     assert entry["outcome"] == "unchanged" and entry["time"] and entry["load_ms"] > 0
     err = manage("refresh_top_tracks", "--force", "--verbosity", "2", DEBUG="on").stderr
-    assert "INFO tracks.etl [-] refresh run=" in err and "{" not in err.splitlines()[0]
+    assert "INFO tracks.etl.service [-] refresh run=" in err and "{" not in err.splitlines()[0]
 
 
 def test_the_development_server_logs_no_query(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser, Server
-from tracks.etl import refresh
-from tracks.metrics import RequestDurations
+from tracks.etl.service import refresh
 from tracks.models import Listener
+from tracks.ops.metrics import RequestDurations
 
 TOKEN = "a-token-for-prometheus"
 ASK = {"Authorization": f"Bearer {TOKEN}"}
@@ -86,7 +86,7 @@ class TestRefreshes:
         def away() -> None:
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr("tracks.metrics.refreshes", away)
+        monkeypatch.setattr("tracks.ops.metrics.refreshes", away)
         response = scraper.get("/metrics")
         assert response.status_code == 200 and figures(response.text)["top_twenty_database_up"] == 0
 

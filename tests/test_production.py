@@ -18,7 +18,7 @@ import yaml
 
 from simulator import Simulator
 from tests.conftest import ROOT, Server, environment
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -319,7 +319,7 @@ def test_an_unusable_address_means_later(listener: Listener, settings: Any) -> N
 def test_one_deadline_bounds_whatever_drips(
     listener: Listener, simulator: Simulator, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracks.etl.EXTRACT_SECONDS", 2)
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
     simulator.fault(TOP, fault)
     started = time.monotonic()
     code, _, err = run()
@@ -330,7 +330,7 @@ def test_one_deadline_bounds_whatever_drips(
 def test_the_deadline_is_one_for_all_ranges(
     listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracks.etl.EXTRACT_SECONDS", 2)
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
     simulator.fault(TOP, Fault(delay=0.9))
     started = time.monotonic()
     assert run()[0] == 75
@@ -388,7 +388,7 @@ def test_nobody_has_signed_in_yet(db: None, simulator: Simulator) -> None:
 def test_an_unforeseen_error_is_a_failed_run_and_not_a_traceback(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracks.etl.load", lambda **kwargs: 1 / 0)
+    monkeypatch.setattr("tracks.etl.service.load", lambda **kwargs: 1 / 0)
     code, _, err = run()
     assert code == 1 and "The log has the details" in err
     assert Listener.objects.get().lease_until is None

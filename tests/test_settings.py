@@ -15,7 +15,7 @@ from spotipy import client, oauth2
 
 from spotify_top import env
 from tests.conftest import ROOT, Manage, environment
-from tracks import checks
+from tracks.ops import checks
 
 KEY = "a key for the tests, long enough to please the checks of Django"
 

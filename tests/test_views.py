@@ -435,7 +435,7 @@ def test_a_500_page_needs_neither_database_nor_context(visitor: Browser, monkeyp
     def break_down(*args: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("tracks.views.current_chart", break_down)
+    monkeypatch.setattr("tracks.views.chart.current_chart", break_down)
     visitor.raise_request_exception = False
     response = visitor.get("/")
     assert response.status_code == 500

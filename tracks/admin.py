@@ -12,7 +12,7 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, Track
 
 # allauth registers these: tokens and credentials do not belong on a page, and the rest is empty here.

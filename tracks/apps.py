@@ -7,4 +7,5 @@ class TracksConfig(AppConfig):
     verbose_name = _("Top tracks")
 
     def ready(self) -> None:
-        from tracks import checks, signals  # noqa: F401  (both register themselves)
+        from tracks.ops import checks  # noqa: F401  (registers itself)
+        from tracks.signin import disconnect  # noqa: F401  (registers itself)

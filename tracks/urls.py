@@ -1,27 +1,28 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from tracks import views
-from tracks.feed import TopTwentyFeed
-from tracks.metrics import metrics
+from tracks.ops.health import health
+from tracks.ops.metrics import metrics
+from tracks.views import chart, data, me, site
+from tracks.views.feed import TopTwentyFeed
 
 urlpatterns = [
-    path("", views.index, name="index"),
-    path("artists/", views.artists, name="artists"),
-    path("history/", views.history, name="history"),
-    path("history/<int:pk>/", views.snapshot, name="snapshot"),
-    path("tracks/<slug:spotify_id>/", views.track, name="track"),
-    path("privacy", views.privacy, name="privacy"),
+    path("", chart.index, name="index"),
+    path("artists/", chart.artists, name="artists"),
+    path("history/", chart.history, name="history"),
+    path("history/<int:pk>/", chart.snapshot, name="snapshot"),
+    path("tracks/<slug:spotify_id>/", chart.track, name="track"),
+    path("privacy", site.privacy, name="privacy"),
     path("feed.atom", TopTwentyFeed(), name="feed"),
-    path("robots.txt", views.robots, name="robots"),
-    path("site.webmanifest", views.manifest, name="manifest"),
-    path("login", views.login, name="login"),
+    path("robots.txt", site.robots, name="robots"),
+    path("site.webmanifest", site.manifest, name="manifest"),
+    path("login", me.login, name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
-    path("disconnect", views.disconnect, name="disconnect"),
-    path("refresh", views.refresh, name="refresh"),
-    path("tracks.json", views.tracks_json, name="tracks_json"),
-    path("tracks.csv", views.tracks_csv, name="tracks_csv"),
-    path("tracks/sql", views.tracks_sql, name="tracks_sql"),
-    path("health", views.health, name="health"),
+    path("disconnect", me.disconnect, name="disconnect"),
+    path("refresh", me.refresh, name="refresh"),
+    path("tracks.json", data.tracks_json, name="tracks_json"),
+    path("tracks.csv", data.tracks_csv, name="tracks_csv"),
+    path("tracks/sql", data.tracks_sql, name="tracks_sql"),
+    path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
 ]

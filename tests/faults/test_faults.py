@@ -20,7 +20,7 @@ from tests.conftest import ROOT, Browser, Manage, environment
 from tests.test_concurrency import at_once, tables, wait_for_call
 from tests.test_refresh_command import TOKEN, TOP, expire, names, run
 from tests.test_views import item
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.spotify.tokens import decrypt
 
@@ -144,7 +144,7 @@ def test_what_drips_or_hangs_ends_within_12_seconds(
     host: Browser, simulator: Simulator, path: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bound itself is 10 s; the same code with a smaller one keeps the suite quick.
-    monkeypatch.setattr("tracks.etl.EXTRACT_SECONDS", 2)
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
     before = names(host)
     expire()
     simulator.fault(path, fault)

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
-from tracks.etl import preview, refresh
 from tracks.etl.results import DRY_RUN, RefreshResult
+from tracks.etl.service import preview, refresh
 from tracks.models import Listener, RefreshRun, TimeRange
-from tracks.notices import notify
+from tracks.ops.notices import notify
 
 TRY_AGAIN_LATER = 75
 SIGN_IN_NEEDED = 77

@@ -18,9 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from tracks import copies
-from tracks.bearer import bears, refused
 from tracks.models import Listener, RefreshRun
+from tracks.ops import copies
+from tracks.ops.bearer import bears, refused
 
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 

@@ -6,7 +6,7 @@ from django.contrib.sessions.models import Session
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from tracks.etl import staging
+from tracks.etl import stage
 from tracks.etl.prune import delete_unheard
 from tracks.models import Listener
 
@@ -22,7 +22,7 @@ def delete_the_person(instance: Listener, **kwargs: object) -> None:
     get_user_model().objects.filter(socialaccount__in=accounts, is_superuser=False).delete()
     accounts.delete()
     delete_unheard()
-    staging.remove(instance.pk)
+    stage.remove(instance.pk)
 
 
 def _end_sessions(users: set[str]) -> None:

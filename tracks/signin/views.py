@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from tracks.limits import at_most
-from tracks.spotify import hosting
-from tracks.spotify.adapter import SIGN_IN_CALL_SECONDS
+from tracks.ops.limits import at_most
+from tracks.signin import access
+from tracks.signin.adapter import SIGN_IN_CALL_SECONDS
+from tracks.signin.error_page import problem_page
 from tracks.spotify.client import profile
 from tracks.spotify.errors import SpotifyError, StrangerRefused
-from tracks.spotify.problems import problem_page
 from tracks.spotify.session import BoundedSession, raise_if_paused
 from tracks.spotify.tokens import encrypt, read_answer
 
@@ -48,9 +48,9 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
     def complete_login(self, request: HttpRequest, app: object, token: SocialToken, **kwargs: Any) -> SocialLogin:
         """The login of an account that may be the host. Raises StrangerRefused before anything of it is stored."""
         session = BoundedSession(seconds=SIGN_IN_CALL_SECONDS)
-        identity = hosting.read_profile(profile(kwargs["response"]["access_token"], session))
-        hosting.check_may_host(identity)
-        hosting.upgrade_link(identity)
+        identity = access.read_profile(profile(kwargs["response"]["access_token"], session))
+        access.check_may_host(identity)
+        access.upgrade_link(identity)
         return self.get_provider().sociallogin_from_response(
             request, {"account_id": identity.account_id, "id": identity.id, "scope": self.scope}
         )

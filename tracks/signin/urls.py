@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tracks.spotify import views
+from tracks.signin import views
 
 urlpatterns = [
     path("login/", views.spotify_login, name="spotify_login"),

@@ -6,7 +6,7 @@ from allauth.socialaccount.providers.base import AuthProcess, ProviderAccount
 from allauth.socialaccount.providers.spotify.provider import SpotifyOAuth2Provider
 from django.http import HttpRequest
 
-from tracks.spotify.views import SpotifyAdapter
+from tracks.signin.views import SpotifyAdapter
 
 
 class SpotifyAccount(ProviderAccount):

@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from tracks.etl import refresh
+from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
+from tracks.signin.access import connect_host
+from tracks.signin.error_page import problem_page
 from tracks.spotify.errors import SpotifyError, StrangerRefused, Unavailable
-from tracks.spotify.hosting import connect_host
-from tracks.spotify.problems import problem_page
 from tracks.spotify.session import BoundedSession
 
 # Two calls, the token exchange and GET /v1/me, before a refresh of at most 10 s: 18 s in all.

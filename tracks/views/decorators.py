@@ -1,0 +1,55 @@
+"""What several views ask of a request before they answer it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from tracks.models import Listener, TimeRange
+
+View = Callable[..., HttpResponse]
+
+
+def on_loopback_literal(view: View) -> View:
+    """Sends who opened `localhost` to 127.0.0.1: Spotify refuses `localhost`, and a session does not move along."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        host, _, port = request.get_host().partition(":")
+        if host == "localhost" and not request.is_secure():
+            return HttpResponseRedirect(f"http://127.0.0.1{':' if port else ''}{port}{request.get_full_path()}")
+        return view(request, *args, **kwargs)
+
+    return wrapper
+
+
+def host_only(view: View) -> View:
+    """Sends an anonymous visitor to sign in; anyone else who is not the host gets a 403."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect("login")
+        host = Listener.objects.filter(is_host=True, account__user=request.user).first()
+        if host is None:
+            raise PermissionDenied(_("Only the host may do this. Sign in with the host's Spotify account."))
+        return view(request, host, *args, **kwargs)
+
+    return wrapper
+
+
+def time_range_of(request: HttpRequest) -> TimeRange | None:
+    """The time range asked for, the short one if none is, or None for an unknown one."""
+    value = request.GET.get("time_range", TimeRange.SHORT_TERM)
+    return TimeRange(value) if value in TimeRange.values else None
+
+
+def time_range_or_404(request: HttpRequest) -> TimeRange:
+    time_range = time_range_of(request)
+    if time_range is None:
+        raise Http404(_("There is no such time range."))
+    return time_range
