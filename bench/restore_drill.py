@@ -31,7 +31,7 @@ LOOK = """
 import json
 from tracks.models import Listener, Snapshot, TimeRange
 from tracks.spotify import tokens
-host = Listener.objects.filter(is_host=True).first()
+host = Listener.objects.host()
 charts = Snapshot.objects.current(host, TimeRange.values) if host else []
 print(json.dumps({
     "host": bool(host),

@@ -65,7 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tracks.ops.metrics.RequestDurations",
     "tracks.ops.logs.RequestId",
-    "tracks.ops.copies.SharedCopies",
+    "tracks.ops.shared.middleware.SharedPages",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -145,8 +145,10 @@ AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 
 # Security. TLS ends at the proxy; without one this is plain http on a laptop or in a private network.
+SESSION_ENGINE = "tracks.signin.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = BEHIND_PROXY
+CSRF_FAILURE_VIEW = "tracks.error_pages.csrf_failure"
 CSRF_COOKIE_SECURE = BEHIND_PROXY
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -1,6 +1,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler400 = "tracks.error_pages.bad_request"
+handler403 = "tracks.error_pages.permission_denied"
+handler404 = "tracks.error_pages.page_not_found"
+
 urlpatterns = [
     path("", include("tracks.urls")),
     path("accounts/spotify/", include("tracks.signin.urls")),

@@ -39,11 +39,25 @@ def simulator(_simulator: Simulator, settings: Any) -> Iterator[Simulator]:
     _simulator.reset()
 
 
+class InlineAsker:
+    """Asks in the test's own thread, on the test's own connection."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self.start = ask
+
+    def join(self, seconds: float) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return False
+
+
 @pytest.fixture(autouse=True)
-def _no_shared_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_shared_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page is rendered anew, so that a test sees what it changed a moment ago."""
-    monkeypatch.setattr("tracks.ops.copies.CHECK_SECONDS", 0)
-    monkeypatch.setattr("tracks.ops.copies.RENDER_SECONDS", 0)
+    monkeypatch.setattr("tracks.ops.shared.version.Asker", InlineAsker)
+    monkeypatch.setattr("tracks.ops.shared.version.CHECK_SECONDS", 0)
+    monkeypatch.setattr("tracks.ops.shared.store.PageStore.get", lambda store, key: None)
 
 
 @pytest.fixture(autouse=True)

@@ -320,7 +320,7 @@ def test_refresh_now_refreshes_and_reports(host: Browser, superuser: Browser, si
 def test_refresh_now_does_not_ask_again_within_a_minute(host: Browser, simulator: Simulator) -> None:
     listener = Listener.objects.get()
     assert said(refresh_now(host, listener)) == [
-        ("success", f"{listener}: The table is less than a minute old; Spotify was not asked.")
+        ("success", f"{listener}: The chart is less than a minute old; Spotify was not asked.")
     ]
     assert not simulator.calls
 
@@ -371,7 +371,7 @@ def crowd(db: None) -> None:
     listeners = Listener.objects.bulk_create(Listener(account=account, authorized_at=now) for account in accounts)
     artists = Artist.objects.bulk_create(Artist(spotify_id=f"artist {n}", name=f"Artist {n}") for n in numbers)
     tracks = Track.objects.bulk_create(
-        Track(spotify_id=f"track {n}", name=f"Track {n}", duration_ms=200_000, duration_min="3.33") for n in numbers
+        Track(spotify_id=f"track {n}", name=f"Track {n}", duration_ms=200_000) for n in numbers
     )
     Credit.objects.bulk_create(
         Credit(track=track, position=position, artist=artists[(n + position) % 120])

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracks import derived
 from tracks.etl.transform import DAY_MS, TEXT_LIMIT, transform
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -36,7 +37,7 @@ def test_no_json_breaks_it_and_the_counts_add_up(found: list[Any]) -> None:
         assert row.name.strip() and row.artists and all(artist.name.strip() for artist in row.artists)
         assert 0 <= row.duration_ms <= DAY_MS
         assert row.popularity is None or 0 <= row.popularity <= 100
-        texts = [row.id, row.name, row.album, row.url, row.image_url, row.release_date]
+        texts = [row.id, row.name, row.album, row.url, derived.cover(row.covers, width=300), row.release_date]
         for text in [*texts, *(artist.name for artist in row.artists)]:
             assert len(text) <= TEXT_LIMIT and "\0" not in text
             text.encode()

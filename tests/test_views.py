@@ -170,8 +170,9 @@ def test_no_page_has_an_inline_script_or_style(host: Browser, visitor: Browser) 
 
 @pytest.mark.parametrize("path", ["/", "/tracks.json", "/tracks.csv", "/tracks/sql"])
 def test_a_page_takes_at_most_4_queries(
-    host: Browser, visitor: Browser, path: str, django_assert_max_num_queries: Any
+    host: Browser, visitor: Browser, path: str, django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tracks.ops.shared.version.CHECK_SECONDS", 60)
     visitor.get(path)
     with django_assert_max_num_queries(4):
         assert visitor.get(path).status_code == 200
@@ -350,9 +351,7 @@ class TestMachine:
         assert data["time_ranges"] == [{"time_range": name, **counts} for name in TimeRange.values]
         assert RefreshRun.objects.filter(trigger="machine").count() == 1
 
-    @pytest.mark.parametrize(
-        "authorization", ["Bearer wrong", "Bearer ", "Basic let me in", "let me in", "", "Bearer é"]
-    )
+    @pytest.mark.parametrize("authorization", ["Bearer wrong", "Bearer ", "bearer wrong", "Bearer", "Bearer é"])
     def test_with_a_wrong_token_gets_401(self, host: Browser, simulator: Simulator, authorization: str) -> None:
         response = self.ask(authorization)
         assert response.status_code == 401
@@ -435,7 +434,7 @@ def test_a_500_page_needs_neither_database_nor_context(visitor: Browser, monkeyp
     def break_down(*args: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("tracks.views.chart.current_chart", break_down)
+    monkeypatch.setattr("tracks.models.ListenerQuerySet.host", break_down)
     visitor.raise_request_exception = False
     response = visitor.get("/")
     assert response.status_code == 500

@@ -7,5 +7,5 @@ class TracksConfig(AppConfig):
     verbose_name = _("Top tracks")
 
     def ready(self) -> None:
-        from tracks.ops import checks  # noqa: F401  (registers itself)
-        from tracks.signin import disconnect  # noqa: F401  (registers itself)
+        from tracks.ops import checks, housekeeping, metrics, notices  # noqa: F401  (they register themselves)
+        from tracks.signin import disconnect  # noqa: F401  (it registers itself)

@@ -1,30 +1,39 @@
-"""The reads behind the pages and the data: the host's tables now, and what they were before."""
+"""The reads behind the pages and the data: a listener's charts now, and what they were before.
+
+Each takes a listener, or None before anybody has signed in: then there is nothing to see.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, F, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
 
 from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Track
 
-# What a track's page draws at most: a year of daily changes in three time ranges.
-POINTS = 1100
+# What a track's page shows at most: a year of daily changes in three time ranges.
+MOST_SNAPSHOTS = 1100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """The host's table; `updated_at` (UTC) is None until the first refresh, `host` until the first sign-in."""
+    """A listener's chart, compared with the one before it.
+
+    `updated_at` (UTC) is None until the first refresh. `since` (UTC) is until when the chart before it stood, None if
+    there was none; `left` are that one's songs which are not in this one, in their order there.
+    """
 
     time_range: TimeRange
-    host: Listener | None
-    updated_at: datetime | None
-    placements: list[Placement]
+    updated_at: datetime | None = None
+    placements: list[Placement] = field(default_factory=list)
+    since: datetime | None = None
+    left: list[Track] = field(default_factory=list)
 
-    def is_hosted_by(self, user: User | AnonymousUser) -> bool:
-        return self.host is not None and user.pk is not None and self.host.account.user_id == user.pk
+    @property
+    def count(self) -> int:
+        return len(self.placements)
 
     @property
     def playing_time(self) -> timedelta:
@@ -32,8 +41,8 @@ class Chart:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there was a table before this one to compare with."""
-        return any(placement.movement for placement in self.placements)
+        """Whether there was a chart before this one to compare with."""
+        return self.since is not None and any(placement.movement for placement in self.placements)
 
     @property
     def new_count(self) -> int:
@@ -50,38 +59,22 @@ class Chart:
         return max(climbed, key=lambda placement: placement.climb or 0, default=None)
 
 
-def current_chart(time_range: TimeRange) -> Chart:
-    """The host's current table, in two queries."""
-    newest = Snapshot.objects.of_host().filter(time_range=time_range).newest_first()[:1]
-    placements = list(
-        Placement.objects.filter(snapshot=Subquery(newest.values("pk")))
-        .with_tracks()
-        .select_related("track", "snapshot__listener__account")
+def current(listener: Listener | None, time_range: TimeRange) -> Chart:
+    """The listener's current chart, in three queries."""
+    newest = list(Snapshot.objects.filter(listener=listener, time_range=time_range).newest_first()[:2])
+    if not newest:
+        return Chart(time_range=time_range)
+    now, before = newest[0], newest[1] if len(newest) > 1 else None
+    placements = list(Placement.objects.filter(snapshot__in=newest).with_tracks())
+    current = [placement for placement in placements if placement.snapshot_id == now.pk]
+    stayed = {placement.track_id for placement in current}
+    return Chart(
+        time_range=time_range,
+        updated_at=now.confirmed_at,
+        placements=current,
+        since=before.confirmed_at if before else None,
+        left=[placement.track for placement in placements if placement.track_id not in stayed],
     )
-    if placements:
-        snapshot = placements[0].snapshot
-        return Chart(
-            time_range=time_range,
-            host=snapshot.listener,
-            updated_at=snapshot.confirmed_at,
-            placements=placements,
-        )
-    confirmed = Snapshot.objects.filter(listener=OuterRef("pk"), time_range=time_range).newest_first()[:1]
-    host = (
-        Listener.objects.filter(is_host=True)
-        .select_related("account")
-        .annotate(updated_at=Subquery(confirmed.values("confirmed_at")))
-        .first()
-    )
-    return Chart(time_range=time_range, host=host, updated_at=host.updated_at if host else None, placements=[])
-
-
-def left_since(chart: Chart) -> list[Track]:
-    """The songs of the table before that are not in this one, in their order there."""
-    before = Snapshot.objects.of_host().filter(time_range=chart.time_range).newest_first()[1:2]
-    now = [placement.track_id for placement in chart.placements]
-    gone = Placement.objects.filter(snapshot=Subquery(before.values("pk"))).exclude(track__in=now)
-    return [placement.track for placement in gone.select_related("track").order_by("position")]
 
 
 def by_artist(placements: Iterable[Placement]) -> list[tuple[Artist, list[Placement]]]:
@@ -94,26 +87,35 @@ def by_artist(placements: Iterable[Placement]) -> list[tuple[Artist, list[Placem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
-    """How a track fared in one time range; `points` are the latest tables, oldest first, with None for its absence."""
+class Stay:
+    """A track's place from one moment (UTC) to the next; None while it was not in the chart."""
+
+    since: datetime
+    until: datetime
+    position: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackHistory:
+    """How a track fared in one time range; the stays are oldest first and follow each other without a gap."""
 
     time_range: TimeRange
     peak: int
     times: int
     first_seen_at: datetime
     last_seen_at: datetime
-    points: list[tuple[datetime, int | None]]
+    stays: list[Stay]
 
     @property
     def now(self) -> int | None:
-        return self.points[-1][1] if self.points else None
+        return self.stays[-1].position if self.stays else None
 
 
-def courses(track: Track) -> list[Course]:
-    """The track's course in each time range of the host where it ever stood, in two queries."""
-    stays = {
+def track_history(listener: Listener | None, track: Track) -> list[TrackHistory]:
+    """The track's history in each time range of the listener where it ever stood, in two queries."""
+    found = {
         row["time_range"]: row
-        for row in Placement.objects.filter(track=track, snapshot__in=Snapshot.objects.of_host())
+        for row in Placement.objects.filter(track=track, snapshot__listener=listener)
         .values(time_range=F("snapshot__time_range"))
         .annotate(
             peak=Min("position"),
@@ -122,48 +124,66 @@ def courses(track: Track) -> list[Course]:
             last_seen_at=Max("snapshot__confirmed_at"),
         )
     }
-    points: dict[str, list[tuple[datetime, int | None]]] = {name: [] for name in stays}
     position = Placement.objects.filter(snapshot=OuterRef("pk"), track=track).values("position")
-    latest = Snapshot.objects.of_host().newest_first().annotate(position=Subquery(position))[:POINTS]
-    for snapshot in reversed(latest):
-        if snapshot.time_range in points:
-            points[snapshot.time_range].append((snapshot.first_seen_at, snapshot.position))
+    newest = Snapshot.objects.filter(listener=listener).newest_first().annotate(position=Subquery(position))
+    snapshots = list(reversed(newest[:MOST_SNAPSHOTS])) if found else []
     return [
-        Course(
-            time_range=name,
-            peak=stays[name]["peak"],
-            times=stays[name]["times"],
-            first_seen_at=stays[name]["first_seen_at"],
-            last_seen_at=stays[name]["last_seen_at"],
-            points=points[name],
-        )
+        TrackHistory(**found[name], stays=_stays([one for one in snapshots if one.time_range == name]))
         for name in TimeRange
-        if name in stays
+        if name in found
     ]
 
 
-def history(time_range: TimeRange) -> QuerySet[Snapshot]:
-    """The host's tables, newest first, with their placements and tracks: two queries for any number of them."""
+def _stays(snapshots: list[Any]) -> list[Stay]:
+    """The stays in snapshots of one time range, oldest first, each annotated with the track's `position`."""
+    stays: list[Stay] = []
+    for snapshot, following in zip_longest(snapshots, snapshots[1:]):
+        # A ranking holds until the next is seen; the last one until it was last confirmed.
+        until = following.first_seen_at if following else snapshot.confirmed_at
+        if stays and stays[-1].position == snapshot.position:
+            stays[-1] = replace(stays[-1], until=until)
+        else:
+            stays.append(Stay(since=snapshot.first_seen_at, until=until, position=snapshot.position))
+    return stays
+
+
+def history(listener: Listener | None, time_range: TimeRange) -> QuerySet[Snapshot]:
+    """The listener's charts, newest first, with their placements and tracks: two queries for any number of them."""
     placements = Prefetch("placements", Placement.objects.select_related("track").order_by("position"))
-    return Snapshot.objects.of_host().filter(time_range=time_range).newest_first().prefetch_related(placements)
+    snapshots = Snapshot.objects.filter(listener=listener, time_range=time_range)
+    return snapshots.newest_first().prefetch_related(placements)
+
+
+def snapshot(listener: Listener | None, pk: int) -> Snapshot | None:
+    """One of the listener's charts as it was, or None."""
+    return Snapshot.objects.filter(listener=listener, pk=pk).first()
+
+
+def neighbours(snapshot: Snapshot) -> tuple[Snapshot | None, Snapshot | None]:
+    """The chart before this one and the one after, of the same listener and time range."""
+    siblings = Snapshot.objects.filter(listener=snapshot.listener_id, time_range=snapshot.time_range)
+    return (
+        siblings.filter(first_seen_at__lt=snapshot.first_seen_at).order_by("-first_seen_at").first(),
+        siblings.filter(first_seen_at__gt=snapshot.first_seen_at).order_by("first_seen_at").first(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
-    """A new table: what entered and what left, compared with the one before; all of it is new if there was none."""
+class Update:
+    """A new chart: what entered and what left, compared with the one before; all of it is new if there was none."""
 
     snapshot: Snapshot
     is_first: bool
     left: list[Track]
 
 
-def latest_turns(limit: int) -> list[Turn]:
-    """The host's latest tables over all time ranges, newest first, in four queries."""
+def latest_updates(listener: Listener | None, limit: int) -> list[Update]:
+    """The listener's latest charts over all time ranges, newest first, in four queries."""
     before = Snapshot.objects.filter(
         listener=OuterRef("listener"), time_range=OuterRef("time_range"), first_seen_at__lt=OuterRef("first_seen_at")
     ).newest_first()
     snapshots = list(
-        Snapshot.objects.of_host()
+        Snapshot.objects.filter(listener=listener)
         .newest_first()
         .annotate(before=Subquery(before.values("pk")[:1]))
         .prefetch_related(Prefetch("placements", Placement.objects.with_tracks()))[:limit]
@@ -175,12 +195,12 @@ def latest_turns(limit: int) -> list[Turn]:
         .order_by("position")
     ):
         earlier.setdefault(placement.snapshot_id, []).append(placement.track)
-    turns = []
+    updates = []
     for snapshot in snapshots:
         now = {placement.track_id for placement in snapshot.placements.all()}
         left = [track for track in earlier.get(snapshot.before, []) if track.pk not in now]
-        turns.append(Turn(snapshot=snapshot, is_first=snapshot.before is None, left=left))
-    return turns
+        updates.append(Update(snapshot=snapshot, is_first=snapshot.before is None, left=left))
+    return updates
 
 
 def as_record(placement: Placement) -> dict[str, Any]:

@@ -3,16 +3,27 @@
 import calendar
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Self
+from decimal import Decimal
+from typing import TYPE_CHECKING, Self, TypedDict
 
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tracks import derived
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 TEXT_LIMIT = 1000
+# Pages show a cover at 300 px at most, on screens of up to three pixels a px.
+COVER_WIDTH = 300
 
 
 class TimeRange(models.TextChoices):
@@ -21,6 +32,30 @@ class TimeRange(models.TextChoices):
     SHORT_TERM = "short_term", _("Last 4 weeks")
     MEDIUM_TERM = "medium_term", _("Last 6 months")
     LONG_TERM = "long_term", _("Last year")
+
+    @property
+    def headline(self) -> "StrPromise":
+        """What the chart of this time is; takes %(n)d, the number of its songs."""
+        return {
+            TimeRange.SHORT_TERM: _("Top %(n)d songs of the last 4 weeks"),
+            TimeRange.MEDIUM_TERM: _("Top %(n)d songs of the last 6 months"),
+            TimeRange.LONG_TERM: _("Top %(n)d songs of the last year"),
+        }[self]
+
+    @property
+    def in_sentence(self) -> "StrPromise":
+        """The time within a sentence."""
+        return {
+            TimeRange.SHORT_TERM: _("last 4 weeks"),
+            TimeRange.MEDIUM_TERM: _("last 6 months"),
+            TimeRange.LONG_TERM: _("last year"),
+        }[self]
+
+
+class ListenerQuerySet(models.QuerySet["Listener"]):
+    def host(self) -> "Listener | None":
+        """The host, with the account; None before the first sign-in."""
+        return self.filter(is_host=True).select_related("account").first()
 
 
 class Listener(models.Model):
@@ -40,6 +75,8 @@ class Listener(models.Model):
     lease_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Until when a refresh at work holds the lease.")
     )
+
+    objects = ListenerQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -62,6 +99,25 @@ class Listener(models.Model):
     def lapses_soon(self) -> bool:
         """Whether the sign-in lapses within 30 days."""
         return self.sign_in_again_by - timezone.now() < timedelta(days=30)
+
+
+class UserSession(AbstractBaseSession):
+    """A session, of a user or of somebody who is about to sign in. Deleting the user ends it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        from tracks.signin.sessions import SessionStore
+
+        return SessionStore
+
+
+class Cover(TypedDict):
+    """A picture of a track; the width is in pixels, None where Spotify does not say."""
+
+    url: str
+    width: int | None
 
 
 class Artist(models.Model):
@@ -95,13 +151,12 @@ class Track(models.Model):
     album = models.CharField(max_length=TEXT_LIMIT, blank=True)
     release_date = models.CharField(max_length=10, blank=True, help_text=_("YYYY, YYYY-MM or YYYY-MM-DD"))
     release_date_precision = models.CharField(max_length=5, choices=ReleasePrecision, blank=True)
-    release_year = models.PositiveSmallIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField()
-    duration_min = models.DecimalField(max_digits=6, decimal_places=2)
     explicit = models.BooleanField(default=False)
     popularity = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("0 to 100; empty is unknown"))
     url = models.CharField(max_length=TEXT_LIMIT)
-    image_url = models.CharField(max_length=TEXT_LIMIT, blank=True)
+    # Of dictionaries as in Cover.
+    covers = models.JSONField(default=list, blank=True, help_text=_("addresses and widths, largest first"))
 
     objects = TrackQuerySet.as_manager()
 
@@ -114,8 +169,23 @@ class Track(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def get_absolute_url(self) -> str:
-        return reverse("track", args=[self.pk])
+    @property
+    def release_year(self) -> int | None:
+        return derived.year(self.release_date)
+
+    @property
+    def duration_min(self) -> Decimal:
+        """In minutes, to two places."""
+        return derived.minutes(self.duration_ms)
+
+    @property
+    def image_url(self) -> str:
+        return derived.cover(self.covers, width=COVER_WIDTH)
+
+    @property
+    def srcset(self) -> str:
+        """Every cover whose width is known, for screens with more pixels than one a px (HTML, "srcset")."""
+        return ", ".join(f"{cover['url']} {cover['width']}w" for cover in self.covers if cover["width"])
 
     @property
     def credited_artists(self) -> list[Artist]:
@@ -155,10 +225,6 @@ class Credit(models.Model):
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_first(self) -> Self:
         return self.order_by("-first_seen_at")
-
-    def of_host(self) -> Self:
-        """By the host's number, not by a join: so that the index on listener finds them."""
-        return self.filter(listener=models.Subquery(Listener.objects.filter(is_host=True).values("pk")[:1]))
 
     def last_seen_before(self, moment: datetime) -> Self:
         """By the index on first_seen_at, which is never after confirmed_at."""
@@ -310,7 +376,11 @@ class RefreshRun(models.Model):
 
 
 class Notice(models.Model):
-    """What the operator was told about a listener, so that it is told once. `about` is the moment it refers to."""
+    """What the operator is told about a listener, once on each channel. `about` is the moment it refers to."""
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", _("email")
+        WEBHOOK = "webhook", _("webhook")
 
     class Kind(models.TextChoices):
         THIRTY_DAYS = "sign_in_30_days", _("sign-in lapses in 30 days")
@@ -322,13 +392,19 @@ class Notice(models.Model):
     listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=20, choices=Kind)
     about = models.DateTimeField()
-    sent_at = models.DateTimeField(auto_now_add=True)
+    channel = models.CharField(max_length=10, choices=Channel)
+    tried_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["listener", "kind", "about"], name="one_notice_of_a_kind")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["listener", "kind", "about", "channel"], name="one_notice_of_a_kind_a_channel"
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.sent_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.get_kind_display()}, {self.get_channel_display()}"
 
 
 class SpotifyPause(models.Model):

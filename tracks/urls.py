@@ -3,6 +3,7 @@ from django.urls import path
 
 from tracks.ops.health import health
 from tracks.ops.metrics import metrics
+from tracks.ops.shared import shared
 from tracks.views import chart, data, me, site
 from tracks.views.feed import TopTwentyFeed
 
@@ -13,7 +14,7 @@ urlpatterns = [
     path("history/<int:pk>/", chart.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
     path("privacy", site.privacy, name="privacy"),
-    path("feed.atom", TopTwentyFeed(), name="feed"),
+    path("feed.atom", shared()(TopTwentyFeed()), name="feed"),
     path("robots.txt", site.robots, name="robots"),
     path("site.webmanifest", site.manifest, name="manifest"),
     path("login", me.login, name="login"),

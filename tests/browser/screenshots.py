@@ -22,7 +22,7 @@ def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
     phone: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
     for name, path, options in (
         ("chart", "/", wide),
-        ("song", song.get_absolute_url(), wide),
+        ("song", f"/tracks/{song.pk}/", wide),
         ("chart-phone-dark", "/", phone | {"color_scheme": "dark"}),
     ):
         page = visit(**options).page

@@ -1,17 +1,18 @@
 """From rows to the database. Call it in a transaction; the number of queries does not grow with the number of rows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from django.db.models import Exists, OuterRef
-
-from tracks.etl import prune
-from tracks.etl.transform import Row, Table
+from tracks.etl.transform import ArtistRow, Row, Table
 from tracks.models import Artist, Credit, Listener, Placement, Snapshot, Track
 
-TRACK_FIELDS = ("name", "album", "release_date", "release_date_precision", "release_year", "duration_ms",
-                "duration_min", "explicit", "popularity", "url", "image_url")  # fmt: skip
+# What of a row is its track's and not its place's: a new field is named in Row and in the model.
+TRACK_FIELDS = [field.name for field in fields(Row) if field.name not in {"position", "id", "artists"}]
+ARTIST_FIELDS = [field.name for field in fields(ArtistRow) if field.name != "id"]
+
+Stored = TypeVar("Stored", Artist, Track)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,9 @@ class Change:
 
 
 def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> dict[str, Change]:
-    """Upserts artists and tracks, stores a new snapshot of each time range whose ranking changed, and prunes."""
+    """Upserts artists and tracks, and stores a new snapshot of each time range whose ranking changed."""
     _store_tracks({row.id: row for table in tables.values() for row in table.rows})
-    current = _current_rankings(listener, tables, overdue_at=now - prune.keep())
+    current = _current_rankings(listener, tables)
     # A clock set back must not put a new ranking before the one it follows.
     now = max([now, *(ranking.first_seen_at + timedelta(microseconds=1) for ranking in current.values())])
     rankings = {name: {row.id: row.position for row in table.rows} for name, table in tables.items()}
@@ -62,8 +63,6 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
         elif placement.snapshot.time_range in current:
             placement.previous_position = current[placement.snapshot.time_range].positions[placement.track_id]
     Placement.objects.bulk_create(placements)
-    if any(ranking.has_overdue for ranking in current.values()):
-        prune.prune(listener=listener, now=now)
     return changes
 
 
@@ -71,23 +70,17 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
 class _Ranking:
     snapshot_id: int
     first_seen_at: datetime
-    has_overdue: bool
     positions: dict[str, int]
 
 
-def _current_rankings(
-    listener: Listener, time_ranges: Mapping[str, object], *, overdue_at: datetime
-) -> dict[str, _Ranking]:
-    """The newest ranking of each time range, and whether the listener has snapshots that should be gone."""
+def _current_rankings(listener: Listener, time_ranges: Iterable[str]) -> dict[str, _Ranking]:
+    """The newest ranking of each time range."""
     found: dict[str, _Ranking] = {}
-    overdue = Snapshot.objects.filter(listener=OuterRef("listener")).last_seen_before(overdue_at)
-    rows = (
-        Snapshot.objects.current(listener, time_ranges)
-        .annotate(has_overdue=Exists(overdue))
-        .values_list("time_range", "pk", "first_seen_at", "has_overdue", "placements__position", "placements__track")
+    rows = Snapshot.objects.current(listener, time_ranges).values_list(
+        "time_range", "pk", "first_seen_at", "placements__position", "placements__track"
     )
-    for name, snapshot_id, first_seen_at, has_overdue, position, track_id in rows:
-        ranking = found.setdefault(name, _Ranking(snapshot_id, first_seen_at, has_overdue, {}))
+    for name, snapshot_id, first_seen_at, position, track_id in rows:
+        ranking = found.setdefault(name, _Ranking(snapshot_id, first_seen_at, {}))
         if position is not None:  # a snapshot without placements is a ranking of nothing
             ranking.positions[track_id] = position
     return found
@@ -113,24 +106,47 @@ def _change(before: _Ranking | None, new: Mapping[str, int]) -> Change:
 
 
 def _store_tracks(rows: dict[str, Row]) -> None:
-    # Sorted, so that two loads lock rows in the same order.
-    ordered = [rows[key] for key in sorted(rows)]
-    artists = {artist.id: artist for row in ordered for artist in row.artists}
-    Artist.objects.bulk_create(
-        (Artist(spotify_id=key, name=artists[key].name, url=artists[key].url) for key in sorted(artists)),
+    artists = {artist.id: artist for row in rows.values() for artist in row.artists}
+    _store(Artist, [_model(Artist, artist, ARTIST_FIELDS) for artist in artists.values()], ARTIST_FIELDS)
+    _store(Track, [_model(Track, row, TRACK_FIELDS) for row in rows.values()], TRACK_FIELDS)
+    _store_credits(rows)
+
+
+def _model(model: type[Stored], row: Row | ArtistRow, names: list[str]) -> Stored:
+    return model(spotify_id=row.id, **{name: getattr(row, name) for name in names})
+
+
+def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> None:
+    """Writes what is new or different, and locks the rest, so that no other listener's pruning takes it meanwhile.
+
+    In the order of the keys, so that two loads wait for each other in the same order.
+    """
+    wanted = sorted(wanted, key=lambda row: row.pk)
+    locked = model._default_manager.select_for_update(no_key=True).filter(pk__in=[row.pk for row in wanted])
+    stored = {row.pk: row for row in locked.order_by("pk")}
+    model._default_manager.bulk_create(
+        [row for row in wanted if row.pk not in stored or _values(row, names) != _values(stored[row.pk], names)],
         update_conflicts=True,
         unique_fields=["spotify_id"],
-        update_fields=["name", "url"],
+        update_fields=names,
     )
-    Track.objects.bulk_create(
-        (Track(spotify_id=row.id, **{field: getattr(row, field) for field in TRACK_FIELDS}) for row in ordered),
-        update_conflicts=True,
-        unique_fields=["spotify_id"],
-        update_fields=TRACK_FIELDS,
-    )
-    Credit.objects.filter(track__in=list(rows)).delete()
+
+
+def _values(row: Artist | Track, names: list[str]) -> list[object]:
+    return [list(value) if isinstance(value := getattr(row, name), tuple) else value for name in names]
+
+
+def _store_credits(rows: dict[str, Row]) -> None:
+    """Replaces the credits of the tracks on which they differ."""
+    stored: dict[str, list[str]] = {key: [] for key in rows}
+    for track, artist in Credit.objects.filter(track__in=rows).order_by("position").values_list("track", "artist"):
+        stored[track].append(artist)
+    changed = [row for row in rows.values() if stored[row.id] != [artist.id for artist in row.artists]]
+    if not changed:
+        return
+    Credit.objects.filter(track__in=[row.id for row in changed]).delete()
     Credit.objects.bulk_create(
         Credit(track_id=row.id, artist_id=artist.id, position=position)
-        for row in ordered
+        for row in changed
         for position, artist in enumerate(row.artists, start=1)
     )

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from tracks.etl.load import Change
 from tracks.etl.transform import Table
 from tracks.models import RefreshRun
-from tracks.spotify.errors import SpotifyError
+from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, Unavailable
 
 BUSY = "busy"
 TOO_SOON = "too_soon"
@@ -60,6 +60,17 @@ class RefreshResult:
     ranges: tuple[RangeResult, ...] = ()
     warnings: tuple[str, ...] = ()
     error: SpotifyError | None = None
+    error_code: str = ""
+
+    @classmethod
+    def of_error(cls, error: SpotifyError) -> "RefreshResult":
+        """How a refresh ended that Spotify stopped."""
+        return cls(outcome=_outcome(error), summary=str(error), error=error, error_code=error.code)
+
+    @property
+    def worked(self) -> bool:
+        """Whether Spotify was asked and its answer is what the chart shows now."""
+        return self.outcome in {RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED}
 
     @property
     def ok(self) -> bool:
@@ -100,3 +111,14 @@ def summarize(ranges: tuple[RangeResult, ...]) -> str:
     return _("Refreshed: %(songs)s; %(new)d new, %(moved)d moved, %(left)d left.") % {
         "songs": sentence, "new": new, "moved": moved, "left": left,
     }  # fmt: skip
+
+
+def _outcome(error: SpotifyError) -> str:
+    match error:
+        case RateLimited():
+            return RefreshRun.Outcome.RATE_LIMITED
+        case Unavailable():
+            return RefreshRun.Outcome.UNAVAILABLE
+        case SignInNeeded():
+            return RefreshRun.Outcome.SIGN_IN_NEEDED
+    return RefreshRun.Outcome.FAILED

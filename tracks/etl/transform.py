@@ -5,17 +5,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from tracks import derived
+
 TEXT_LIMIT = 1000
 DAY_MS = 24 * 3600 * 1000
-# Pages show a cover at 300 px at most.
-COVER_WIDTH = 300
+# Spotify gives three sizes of a cover.
+MOST_COVERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +38,19 @@ class Row:
     album: str
     release_date: str
     release_date_precision: str
-    release_year: int | None
     duration_ms: int
-    duration_min: Decimal
     explicit: bool
     popularity: int | None
     url: str
-    image_url: str
+    covers: tuple[dict[str, Any], ...]
+
+    @property
+    def duration_min(self) -> Decimal:
+        return derived.minutes(self.duration_ms)
+
+    @property
+    def release_year(self) -> int | None:
+        return derived.year(self.release_date)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +98,15 @@ def _reject(reason: str) -> PydanticCustomError:
 
 
 def _text(value: Any) -> str:
-    """The text, or "" for what is no text. Raises for text that no database or page could take."""
+    """The text without control characters, or "" for what is no text. Raises for text that no database could take."""
     if not isinstance(value, str):
         return ""
     if len(value) > TEXT_LIMIT:
         raise _reject(f"text over {TEXT_LIMIT:,} characters")
-    if re.search("[\0\ud800-\udfff]", value):
+    if re.search("[\ud800-\udfff]", value):
         raise _reject("unreadable characters in a text")
-    return value
+    # C0 and C1 (Unicode, 23.1): no page shows them, and a feed with one is not XML. Those that part words are a blank.
+    return re.sub("[\0-\x1f\x7f-\x9f]", "", re.sub("[\t-\r\x85]+", " ", value))
 
 
 def _id(value: Any) -> str:
@@ -133,6 +142,11 @@ def _popularity(value: Any) -> int | None:
     return popularity if popularity is not None and 0 <= popularity <= 100 else None
 
 
+def _width(value: Any) -> int | None:
+    width = _whole(value)
+    return width if width is not None and 0 < width < 100_000 else None
+
+
 def _object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
@@ -157,7 +171,7 @@ class _Links(BaseModel):
 
 class _Image(BaseModel):
     url: Text = ""
-    width: Annotated[int | None, BeforeValidator(_whole)] = None
+    width: Annotated[int | None, BeforeValidator(_width)] = None
 
 
 class _Artist(BaseModel):
@@ -196,13 +210,11 @@ def _row(position: int, item: _Item) -> Row:
         album=item.album.name,
         release_date=release_date,
         release_date_precision=precision,
-        release_year=int(release_date[:4]) if release_date else None,
         duration_ms=item.duration_ms,
-        duration_min=(Decimal(item.duration_ms) / 60_000).quantize(Decimal("0.01"), ROUND_HALF_UP),
         explicit=item.explicit,
         popularity=item.popularity,
         url=_link(item.external_urls) or f"https://open.spotify.com/track/{item.id}",
-        image_url=_cover(item.album.images),
+        covers=_covers(item.album.images),
     )
 
 
@@ -223,20 +235,16 @@ def _link(links: _Links) -> str:
     return links.spotify if links.spotify.startswith("https://open.spotify.com/") else ""
 
 
-def _cover(images: list[_Image]) -> str:
-    """The address of the largest cover up to COVER_WIDTH, else of the smallest, else ""."""
-    usable = [image for image in images if _is_image_address(image.url)]
-    if not usable:
-        return ""
-
-    def preference(image: _Image) -> tuple[bool, int]:
-        width = image.width or 0
-        return width <= COVER_WIDTH, width if width <= COVER_WIDTH else -width
-
-    return max(usable, key=preference).url
+def _covers(images: list[_Image]) -> tuple[dict[str, Any], ...]:
+    """The usable pictures, largest first; one of unknown width comes last."""
+    usable = [image for image in images[:MOST_COVERS] if _is_image_address(image.url)]
+    usable.sort(key=lambda image: image.width or 0, reverse=True)
+    return tuple({"url": image.url, "width": image.width} for image in usable)
 
 
 def _is_image_address(url: str) -> bool:
+    if re.search(r"\s|,$", url):  # what parts the addresses of a srcset
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")

@@ -6,8 +6,13 @@ from django.utils.crypto import constant_time_compare
 
 def bears(request: HttpRequest, token: str) -> bool:
     """Whether the request carries this token; never for an empty one, which means that the token is not set."""
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return bool(token) and scheme.lower() == "bearer" and constant_time_compare(given.strip(), token)
+    given = request.headers.get("Authorization", "").partition(" ")[2]
+    return bool(token) and is_bearer(request) and constant_time_compare(given.strip(), token)
+
+
+def is_bearer(request: HttpRequest) -> bool:
+    """Whether the request carries any token of this scheme."""
+    return request.headers.get("Authorization", "").partition(" ")[0].lower() == "bearer"
 
 
 def refused(name: str) -> JsonResponse:

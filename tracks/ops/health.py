@@ -15,7 +15,7 @@ from tracks.moments import utc
 def health(request: HttpRequest) -> JsonResponse:
     """Whether the database answers, the age of the last good refresh in seconds, and when to sign in again."""
     try:
-        host = Listener.objects.filter(is_host=True).first()
+        host = Listener.objects.host()
     except (DatabaseError, InterfaceError):
         return JsonResponse({"status": "error", "database": "unreachable"}, status=503)
     refreshed_at = host.refreshed_at if host else None

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django_ratelimit.core import is_ratelimited
+
+from tracks.error_pages import too_many_requests
 
 View = Callable[..., HttpResponse]
 
@@ -32,7 +33,7 @@ def at_most(times: int, *, group: str) -> Callable[[View], View]:
             if is_ratelimited(
                 request, group=group, key=lambda _, request: client_address(request), rate=f"{times}/m", increment=True
             ):
-                return too_many(request, seconds=MINUTE)
+                return too_many_requests(request, seconds=MINUTE)
             return view(request, *args, **kwargs)
 
         return wrapper
@@ -42,11 +43,4 @@ def at_most(times: int, *, group: str) -> Callable[[View], View]:
 
 def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """The page after too many wrong passwords."""
-    return too_many(request, seconds=int(settings.AXES_COOLOFF_TIME.total_seconds()))
-
-
-def too_many(request: HttpRequest, *, seconds: int) -> HttpResponse:
-    context = {"minutes": -(-seconds // MINUTE)}
-    response = render(request, "429.html", context, status=429)
-    response["Retry-After"] = str(seconds)
-    return response
+    return too_many_requests(request, seconds=int(settings.AXES_COOLOFF_TIME.total_seconds()))

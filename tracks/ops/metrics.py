@@ -9,17 +9,19 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from tracks.etl.results import RefreshResult
+from tracks.etl.signals import refresh_finished
 from tracks.models import Listener, RefreshRun
-from tracks.ops import copies
 from tracks.ops.bearer import bears, refused
 
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
@@ -30,6 +32,18 @@ DURATION = Histogram(
     ["method", "route", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+
+REFRESHES = Counter(
+    "top_twenty_site_refreshes",
+    "Refreshes that the site's own processes ended, by trigger and outcome; cron's are in the figures of 24 hours.",
+    ["trigger", "outcome"],
+)
+
+
+@receiver(refresh_finished)
+def count_refresh(*, trigger: str, result: RefreshResult, **kwargs: object) -> None:
+    REFRESHES.labels(str(trigger), str(result.outcome)).inc()
 
 
 class RequestDurations:
@@ -53,9 +67,7 @@ def route(request: HttpRequest) -> str:
     """The pattern of the address, not the address itself: nobody can fill the memory by asking for many."""
     if request.resolver_match:
         return f"/{request.resolver_match.route}"
-    # What answers before the address is looked up: shared copies and static files.
-    if request.path_info in copies.PATHS:
-        return request.path_info
+    # Static files are answered before the address is looked up.
     return settings.STATIC_URL if request.path_info.startswith(settings.STATIC_URL) else "unknown"
 
 
@@ -86,7 +98,7 @@ def refreshes() -> Iterable[GaugeMetricFamily]:
 
 
 def sign_in() -> Iterable[GaugeMetricFamily]:
-    host = Listener.objects.filter(is_host=True).first()
+    host = Listener.objects.host()
     needed = host is None or host.state == Listener.State.NEEDS_SIGN_IN
     yield GaugeMetricFamily("top_twenty_sign_in_needed", "Whether the host must sign in (again).", value=needed)
     if host is None:
@@ -110,5 +122,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(DURATION)
+        registry.register(REFRESHES)
     registry.register(Refreshes())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

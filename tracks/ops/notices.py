@@ -1,38 +1,52 @@
-"""Tells the operator, once each, what the service cannot put right by itself: by email to ADMINS and to NOTIFY_URL."""
+"""Tells the operator, once on each channel, what the service cannot put right by itself: by email and to NOTIFY_URL."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import requests
 from django.conf import settings
 from django.core.mail import mail_admins
-from django.db import transaction
+from django.db.models import Q
+from django.dispatch import receiver
 from django.utils import timezone
 
+from tracks.etl.results import RefreshResult
+from tracks.etl.signals import refresh_finished
 from tracks.models import Listener, Notice
 
 # Before the sign-in lapses, the most urgent first.
 SIGN_IN_DAYS = {Notice.Kind.LAPSED: 0, Notice.Kind.SEVEN_DAYS: 7, Notice.Kind.THIRTY_DAYS: 30}
 FAILING_AFTER = timedelta(hours=24)
+# Who began to send and was stopped has been stopped for good by then.
+TRY_AGAIN_AFTER = timedelta(minutes=5)
 POST_SECONDS = 10
 
 logger = logging.getLogger(__name__)
 
 
-def notify(*, before: Listener, worked: bool) -> None:
-    """Sends what is due after a refresh; `before` is the listener as it was before it.
+@receiver(refresh_finished)
+def notify(*, listener: Listener, result: RefreshResult, **kwargs: object) -> None:
+    """Sends what is due after a refresh of the host; `listener` is as it was before the refresh.
 
-    Takes no query while all is well. A notice that could not be sent is tried again after the next refresh.
+    Takes no query while all is well. What could not be sent is tried again after the next refresh.
     """
+    if not listener.is_host:
+        return
     now = timezone.now()
-    _notify_of_sign_in(before, now)
-    last_good = before.refreshed_at or before.authorized_at
-    if now - last_good >= FAILING_AFTER:
-        day = f"{last_good:%Y-%m-%d %H:%M} UTC"
-        if not worked:
-            _send(before, Notice.Kind.FAILING, last_good, f"No refresh has worked since {day}.")
-        elif Notice.objects.filter(listener=before, kind=Notice.Kind.FAILING, about=last_good).exists():
-            _send(before, Notice.Kind.RECOVERED, last_good, f"Refreshes work again; the last good one was on {day}.")
+    _notify_of_sign_in(listener, now)
+    last_good = listener.refreshed_at or listener.authorized_at
+    if now - last_good < FAILING_AFTER:
+        return
+    day = f"{last_good:%Y-%m-%d %H:%M} UTC"
+    if result.worked:
+        text = f"Refreshes work again; the last good one was on {day}."
+        told = Notice.objects.filter(listener=listener, kind=Notice.Kind.FAILING, about=last_good)
+        for channel in told.exclude(sent_at=None).values_list("channel", flat=True):
+            _send(listener, Notice.Kind.RECOVERED, last_good, text, channel)
+    elif not result.ok:
+        for channel in CHANNELS:
+            _send(listener, Notice.Kind.FAILING, last_good, f"No refresh has worked since {day}.", channel)
 
 
 def _notify_of_sign_in(listener: Listener, now: datetime) -> None:
@@ -40,34 +54,58 @@ def _notify_of_sign_in(listener: Listener, now: datetime) -> None:
     due = [kind for kind, days in SIGN_IN_DAYS.items() if now >= lapses_at - timedelta(days=days)]
     if not due:
         return
-    day = f"{lapses_at:%Y-%m-%d}"
-    text = f"Spotify {'ended' if now >= lapses_at else 'ends'} the host's sign-in on {day}."
-    if _send(listener, due[0], listener.authorized_at, text):
-        # A less urgent one that was missed is not sent any more.
-        Notice.objects.bulk_create(
-            (Notice(listener=listener, kind=kind, about=listener.authorized_at) for kind in due[1:]),
-            ignore_conflicts=True,
-        )
+    text = f"Spotify {'ended' if now >= lapses_at else 'ends'} the host's sign-in on {lapses_at:%Y-%m-%d}."
+    for channel in CHANNELS:
+        if _send(listener, due[0], listener.authorized_at, text, channel):
+            # A less urgent one that was missed is not sent any more.
+            about = {"listener": listener, "about": listener.authorized_at, "channel": channel}
+            Notice.objects.filter(**about, kind__in=due[1:], sent_at=None).update(sent_at=now)
+            Notice.objects.bulk_create(
+                (Notice(**about, kind=kind, sent_at=now) for kind in due[1:]), ignore_conflicts=True
+            )
 
 
-def _send(listener: Listener, kind: str, about: datetime, text: str) -> bool:
-    """Sends the notice unless it was sent before; the row, unique, decides between two processes."""
-    with transaction.atomic():
-        _, is_new = Notice.objects.get_or_create(listener=listener, kind=kind, about=about)
-    if not is_new:
+def _send(listener: Listener, kind: str, about: datetime, text: str, channel: str) -> bool:
+    """Sends the notice on this channel, if it is in use and did not get it yet; whether it went out now.
+
+    The row, unique, decides between two processes. It is marked when the notice is out: one that was stopped before
+    is tried again.
+    """
+    deliver = CHANNELS[channel]
+    if not _is_in_use(channel):
         return False
-    link = f"{settings.SITE_URL}/login"
+    now = timezone.now()
+    notice, _ = Notice.objects.get_or_create(listener=listener, kind=kind, about=about, channel=channel)
+    row = Notice.objects.filter(pk=notice.pk)
+    is_idle = Q(tried_at=None) | Q(tried_at__lt=now - TRY_AGAIN_AFTER)
+    if notice.sent_at or not row.filter(is_idle, sent_at=None).update(tried_at=now):
+        return False
     try:
-        if settings.EMAIL_HOST:
-            mail_admins(f"{settings.SITE_NAME}: {text}", f"{text}\n\nSign in: {link}\n")
-        if settings.NOTIFY_URL:
-            facts = {"site": settings.SITE_NAME, "kind": str(kind), "text": text, "sign_in_url": link}
-            requests.post(
-                settings.NOTIFY_URL, json=facts, timeout=POST_SECONDS, allow_redirects=False
-            ).raise_for_status()
+        deliver(kind, text)
     except (OSError, requests.RequestException) as error:
-        logger.warning("A notice (%s) could not be sent: %s", kind, type(error).__name__)
-        Notice.objects.filter(listener=listener, kind=kind, about=about).delete()
+        logger.warning("A notice (%s, %s) could not be sent: %s", kind, channel, type(error).__name__)
+        row.update(tried_at=None)
         return False
-    logger.info("Notice sent: %s", kind)
+    row.update(sent_at=timezone.now())
+    logger.info("Notice sent: %s, %s", kind, channel)
     return True
+
+
+def _is_in_use(channel: str) -> bool:
+    return bool(settings.EMAIL_HOST and settings.ADMINS if channel == Notice.Channel.EMAIL else settings.NOTIFY_URL)
+
+
+def _email(kind: str, text: str) -> None:
+    mail_admins(f"{settings.SITE_NAME}: {text}", f"{text}\n\nSign in: {_sign_in_url()}\n")
+
+
+def _post(kind: str, text: str) -> None:
+    facts = {"site": settings.SITE_NAME, "kind": str(kind), "text": text, "sign_in_url": _sign_in_url()}
+    requests.post(settings.NOTIFY_URL, json=facts, timeout=POST_SECONDS, allow_redirects=False).raise_for_status()
+
+
+def _sign_in_url() -> str:
+    return f"{settings.SITE_URL}/login"
+
+
+CHANNELS: dict[str, Callable[[str, str], None]] = {Notice.Channel.EMAIL: _email, Notice.Channel.WEBHOOK: _post}

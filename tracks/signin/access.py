@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tracks.models import Listener
+from tracks.signin.disconnect import disconnect
 from tracks.spotify.errors import StrangerRefused, Unavailable
 
 
@@ -57,7 +58,7 @@ def check_may_host(identity: Identity) -> None:
     if settings.SPOTIFY_HOST_ID:
         allowed = settings.SPOTIFY_HOST_ID in (identity.account_id, identity.id)
     else:
-        host = Listener.objects.filter(is_host=True).first()
+        host = Listener.objects.host()
         account = identity.linked_account()
         allowed = host is None or (account is not None and account.pk == host.account_id)
     if not allowed:
@@ -80,7 +81,7 @@ def connect_host(account: SocialAccount) -> Listener:
     """
     if settings.SPOTIFY_HOST_ID:
         for former in Listener.objects.filter(is_host=True).exclude(account=account):
-            former.delete()
+            disconnect(former)
     try:
         with transaction.atomic():
             listener, _ = Listener.objects.update_or_create(

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.signin.access import connect_host
-from tracks.signin.error_page import problem_page
+from tracks.signin.error_page import error_page
 from tracks.spotify.errors import SpotifyError, StrangerRefused, Unavailable
 from tracks.spotify.session import BoundedSession
 
@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        return problem_page(
+        return error_page(
             request, SpotifyError(_("This user is switched off. A superuser can switch it on in the admin."))
         )
 
@@ -82,7 +82,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
             raise ImmediateHttpResponse(redirect("index"))
         if exception is not None:
-            problem: SpotifyError = Unavailable(_("Spotify sent a token that cannot be read; try again later."))
+            refusal: SpotifyError = Unavailable(_("Spotify sent a token that cannot be read; try again later."))
         else:
-            problem = SpotifyError(_("This sign-in has expired or was started in another browser. Please start again."))
-        raise ImmediateHttpResponse(problem_page(request, problem))
+            refusal = SpotifyError(_("This sign-in has expired or was started in another browser. Please start again."))
+        raise ImmediateHttpResponse(error_page(request, refusal))

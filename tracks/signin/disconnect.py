@@ -1,32 +1,34 @@
-"""What else goes when a listener goes."""
+"""What goes when a listener goes: everything of that person, and nothing of anybody else."""
 
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth import SESSION_KEY, get_user_model
-from django.contrib.sessions.models import Session
+from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from tracks.etl import stage
-from tracks.etl.prune import delete_unheard
-from tracks.models import Listener
+from tracks.etl.prune import delete_snapshots
+from tracks.models import Listener, UserSession
+
+
+def disconnect(listener: Listener) -> None:
+    """Deletes the listener. A load at work ends first, and one that comes later finds nobody to load for."""
+    with transaction.atomic():
+        # The load locks this row first too: whoever has it may finish.
+        for locked in Listener.objects.select_for_update().filter(pk=listener.pk):
+            delete_snapshots(locked.snapshots.values_list("pk", flat=True))
+            locked.delete()
 
 
 @receiver(post_delete, sender=Listener)
 def delete_the_person(instance: Listener, **kwargs: object) -> None:
-    """Deletes the account with its tokens and sessions, its user, its staged files, and songs that nobody else has.
+    """Deletes the account with its tokens, the user with their sessions, and the staged files.
 
     A superuser stays: that user was made by `createsuperuser`, not by the sign-in.
     """
     accounts = SocialAccount.objects.filter(pk=instance.account_id)
-    _end_sessions({str(pk) for pk in accounts.values_list("user", flat=True)})
-    get_user_model().objects.filter(socialaccount__in=accounts, is_superuser=False).delete()
+    users = get_user_model().objects.filter(socialaccount__in=accounts)
+    UserSession.objects.filter(user__in=users).delete()
+    users.filter(is_superuser=False).delete()
     accounts.delete()
-    delete_unheard()
-    stage.remove(instance.pk)
-
-
-def _end_sessions(users: set[str]) -> None:
-    # Whose a session is stands inside it, so that each has to be read.
-    for session in Session.objects.iterator():
-        if session.get_decoded().get(SESSION_KEY) in users:
-            session.delete()
+    transaction.on_commit(lambda: stage.remove(instance.pk))

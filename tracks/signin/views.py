@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from tracks.ops.limits import at_most
 from tracks.signin import access
 from tracks.signin.adapter import SIGN_IN_CALL_SECONDS
-from tracks.signin.error_page import problem_page
+from tracks.signin.error_page import error_page
 from tracks.spotify.client import profile
 from tracks.spotify.errors import SpotifyError, StrangerRefused
 from tracks.spotify.session import BoundedSession, raise_if_paused
@@ -63,7 +63,7 @@ class LoginView(OAuth2LoginView):
         try:
             raise_if_paused()
         except SpotifyError as error:
-            return problem_page(request, error)
+            return error_page(request, error)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 
@@ -75,9 +75,9 @@ class CallbackView(OAuth2CallbackView):
             return response
         except StrangerRefused as error:
             request.session.flush()
-            return problem_page(request, error)
+            return error_page(request, error)
         except SpotifyError as error:
-            return problem_page(request, error)
+            return error_page(request, error)
 
 
 spotify_login = at_most(10, group="sign-in")(LoginView.adapter_view(SpotifyAdapter))

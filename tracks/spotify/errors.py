@@ -7,6 +7,7 @@ No message holds anything that Spotify or a visitor sent.
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
+# In how many seconds to try again where Spotify does not say.
+RETRY_SECONDS = 60
+
+
 class SpotifyError(Exception):
     code = "failed"
+    # In how many seconds a new try makes sense, None where waiting does not help.
+    retry_seconds: int | None = None
     message: "StrOrPromise" = _("Spotify refused the request.")
 
     def __init__(self, message: "StrOrPromise" = "") -> None:
@@ -26,6 +33,7 @@ class Unavailable(SpotifyError):
     """Spotify or the network fails at the moment: trying again later may help."""
 
     code = "unavailable"
+    retry_seconds = RETRY_SECONDS
     message = _("Spotify could not be reached; the last table stays. Try again later.")
 
 
@@ -36,6 +44,7 @@ class RateLimited(SpotifyError):
 
     def __init__(self, until: datetime) -> None:
         self.until = until
+        self.retry_seconds = max(1, int((until - timezone.now()).total_seconds()) + 1)
         super().__init__(
             _("Spotify asked this app to wait until %(until)s UTC; the last table stays, and nobody calls before then.")
             % {"until": f"{until:%Y-%m-%d %H:%M:%S}"}

@@ -6,7 +6,6 @@ from django import template
 from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from tracks.models import TimeRange, Track
 
@@ -14,16 +13,11 @@ register = template.Library()
 
 FORMATS = {Track.ReleasePrecision.DAY: "j F Y", Track.ReleasePrecision.MONTH: "F Y", Track.ReleasePrecision.YEAR: "Y"}
 
-HEADLINES = {
-    TimeRange.SHORT_TERM: gettext_lazy("Top %(limit)d songs of the last 4 weeks"),
-    TimeRange.MEDIUM_TERM: gettext_lazy("Top %(limit)d songs of the last 6 months"),
-    TimeRange.LONG_TERM: gettext_lazy("Top %(limit)d songs of the last year"),
-}
-
 
 @register.filter
-def headline(time_range: TimeRange) -> str:
-    return str(HEADLINES[time_range]) % {"limit": settings.TOP_TRACKS_LIMIT}
+def headline(time_range: TimeRange, songs: int) -> str:
+    """What stands over a chart of so many songs; an empty one is announced by the number it may have."""
+    return str(time_range.headline) % {"n": songs or settings.TOP_TRACKS_LIMIT}
 
 
 @register.filter

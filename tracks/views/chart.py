@@ -1,4 +1,4 @@
-"""The pages: the host's chart now and as it was, its songs and its artists."""
+"""The pages of a chart: now and as it was, its songs and its artists."""
 
 import re
 
@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from tracks.chart import by_artist, courses, current_chart, left_since
-from tracks.chart import history as history_of
-from tracks.models import Snapshot, TimeRange, Track
-from tracks.views.decorators import on_loopback_literal, time_range_or_404
+from tracks import chart as reads
+from tracks.models import Listener, TimeRange, Track
+from tracks.ops.shared import shared
+from tracks.views.decorators import is_own, of_listener, on_loopback_literal, time_range_or_404
 from tracks.views.me import has_credentials
 
 # Of the history on one page, and of the refreshes in the host's bar.
@@ -22,57 +22,65 @@ RUNS_SHOWN = 10
 
 @require_safe
 @on_loopback_literal
-def index(request: HttpRequest) -> HttpResponse:
+@shared("time_range")
+@of_listener
+def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     """The host's chart, or what to do before there is one."""
-    chart = current_chart(time_range_or_404(request))
-    if chart.host is None and not has_credentials():
-        return render(request, "tracks/setup.html", {"redirect_uri": _redirect_uri(request)})
-    if chart.host is None:
+    time_range = time_range_or_404(request)
+    if listener is None and not has_credentials():
+        redirect_uri = request.build_absolute_uri(reverse("spotify_callback"))
+        return render(request, "tracks/setup.html", {"redirect_uri": redirect_uri})
+    if listener is None:
         return render(request, "tracks/waiting.html")
-    is_host = chart.is_hosted_by(request.user)
-    context = {
-        "chart": chart,
-        "left": left_since(chart) if chart.is_compared else [],
-        "is_host": is_host,
-        "runs": chart.host.runs.order_by("-started_at")[:RUNS_SHOWN] if is_host else [],
-    }
+    context = {"section": "chart", "time_range": time_range, "chart": reads.current(listener, time_range)}
+    if is_own(request, listener):
+        context |= {"me": listener, "runs": listener.runs.order_by("-started_at")[:RUNS_SHOWN]}
     return render(request, "tracks/chart.html", context)
 
 
-def _redirect_uri(request: HttpRequest) -> str:
-    return request.build_absolute_uri(reverse("spotify_callback"))
+@require_safe
+@shared("time_range")
+@of_listener
+def artists(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    """The artists of the current chart with their songs."""
+    chart = reads.current(listener, time_range_or_404(request))
+    context = {
+        "section": "artists",
+        "time_range": chart.time_range,
+        "chart": chart,
+        "artists": reads.by_artist(chart.placements),
+    }
+    return render(request, "tracks/artists.html", context)
 
 
 @require_safe
-def artists(request: HttpRequest) -> HttpResponse:
-    """The artists of the current table with their songs."""
-    chart = current_chart(time_range_or_404(request))
-    return render(request, "tracks/artists.html", {"chart": chart, "artists": by_artist(chart.placements)})
-
-
-@require_safe
-def track(request: HttpRequest, spotify_id: str) -> HttpResponse:
+@shared()
+@of_listener
+def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> HttpResponse:
     """One song: what it is, and how it fared in each time range."""
     found = get_object_or_404(Track.objects.with_artists(), pk=spotify_id)
-    its_courses = courses(found)
-    if not its_courses:
+    histories = reads.track_history(listener, found)
+    if not histories:
         raise Http404(_("The song never stood in the host's chart."))
-    return render(request, "tracks/track.html", {"track": found, "courses": its_courses})
+    return render(request, "tracks/track.html", {"track": found, "histories": histories})
 
 
 @require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """The tables of a time range as they were, newest first."""
+@shared("time_range", "page")
+@of_listener
+def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    """The charts of a time range as they were, newest first."""
     time_range = time_range_or_404(request)
     page = request.GET.get("page", "1")
     if not settings.HISTORY_DAYS or not re.fullmatch(r"[1-9][0-9]{0,5}", page):
         raise Http404(_("There is no such page of the history."))
     start = (int(page) - 1) * SNAPSHOTS_A_PAGE
     # One more than shown tells whether there is a next page, without counting the whole history.
-    snapshots = list(history_of(time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
+    snapshots = list(reads.history(listener, time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
     if start and not snapshots:
         raise Http404(_("The history does not go back that far."))
     context = {
+        "section": "history",
         "time_range": time_range,
         "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
         "newer_page": int(page) - 1,
@@ -82,17 +90,22 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
-    """A table as it was, with the way to the one before and the one after."""
-    if not settings.HISTORY_DAYS:
-        raise Http404(_("This site keeps no history."))
-    found = get_object_or_404(Snapshot.objects.of_host(), pk=pk)
-    siblings = Snapshot.objects.of_host().filter(time_range=found.time_range)
+@shared()
+@of_listener
+def snapshot(request: HttpRequest, listener: Listener | None, pk: int) -> HttpResponse:
+    """A chart as it was, with the way to the one before and the one after."""
+    found = reads.snapshot(listener, pk) if settings.HISTORY_DAYS else None
+    if found is None:
+        raise Http404(_("The history has no such chart."))
+    older, newer = reads.neighbours(found)
+    placements = list(found.placements.with_tracks())
     context = {
-        "snapshot": found,
+        "section": "history",
         "time_range": TimeRange(found.time_range),
-        "placements": found.placements.with_tracks(),
-        "older": siblings.filter(first_seen_at__lt=found.first_seen_at).order_by("-first_seen_at").first(),
-        "newer": siblings.filter(first_seen_at__gt=found.first_seen_at).order_by("first_seen_at").first(),
+        "snapshot": found,
+        "placements": placements,
+        "count": len(placements),
+        "older": older,
+        "newer": newer,
     }
     return render(request, "tracks/snapshot.html", context)

@@ -27,19 +27,34 @@ def on_loopback_literal(view: View) -> View:
     return wrapper
 
 
-def host_only(view: View) -> View:
-    """Sends an anonymous visitor to sign in; anyone else who is not the host gets a 403."""
+def of_listener(view: View) -> View:
+    """Gives the view the listener whose chart it shows: the host, or None before anybody has signed in."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, Listener.objects.host(), *args, **kwargs)
+
+    return wrapper
+
+
+def own_listener(view: View) -> View:
+    """Gives the view the listener who is signed in; sends an anonymous visitor to sign in, anyone else gets a 403."""
 
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect("login")
-        host = Listener.objects.filter(is_host=True, account__user=request.user).first()
-        if host is None:
+        listener = Listener.objects.filter(account__user=request.user).first()
+        if listener is None:
             raise PermissionDenied(_("Only the host may do this. Sign in with the host's Spotify account."))
-        return view(request, host, *args, **kwargs)
+        return view(request, listener, *args, **kwargs)
 
     return wrapper
+
+
+def is_own(request: HttpRequest, listener: Listener | None) -> bool:
+    """Whether this is the chart of the person who is signed in. `listener` comes with its account."""
+    return listener is not None and request.user.is_authenticated and listener.account.user_id == request.user.pk
 
 
 def time_range_of(request: HttpRequest) -> TimeRange | None:
@@ -49,6 +64,7 @@ def time_range_of(request: HttpRequest) -> TimeRange | None:
 
 
 def time_range_or_404(request: HttpRequest) -> TimeRange:
+    """The time range asked for, the short one if none is. Raises Http404 for an unknown one."""
     time_range = time_range_of(request)
     if time_range is None:
         raise Http404(_("There is no such time range."))

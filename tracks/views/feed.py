@@ -1,4 +1,4 @@
-"""/feed.atom: an entry for each new table of the host, with what entered, what left, and the top of it."""
+"""/feed.atom: an entry for each new chart of the host, with what entered, what left, and the top of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,8 @@ from django.urls import reverse_lazy
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.translation import gettext_lazy as _
 
-from tracks.chart import Turn, latest_turns
+from tracks.chart import Update, latest_updates
+from tracks.models import Listener
 
 ENTRIES = 30
 
@@ -22,26 +23,27 @@ class TopTwentyFeed(Feed):
     link = reverse_lazy("index")
     subtitle = _("Every new chart: what entered, what left, and who leads.")
 
-    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Listener | None:
         if not settings.HISTORY_DAYS:
             raise Http404(_("This site keeps no history."))
+        return Listener.objects.host()
 
     def title(self) -> str:
         return settings.SITE_NAME
 
-    def items(self) -> Sequence[Turn]:
-        return latest_turns(ENTRIES)
+    def items(self, listener: Listener | None) -> Sequence[Update]:
+        return latest_updates(listener, ENTRIES)
 
-    def item_title(self, item: Turn) -> str:
-        return render_to_string("tracks/feed_title.txt", {"turn": item}).strip()
+    def item_title(self, item: Update) -> str:
+        return render_to_string("tracks/feed_title.txt", {"update": item}).strip()
 
-    def item_description(self, item: Turn) -> str:
-        return render_to_string("tracks/feed_entry.html", {"turn": item})
+    def item_description(self, item: Update) -> str:
+        return render_to_string("tracks/feed_entry.html", {"update": item})
 
-    def item_link(self, item: Turn) -> str:
+    def item_link(self, item: Update) -> str:
         return item.snapshot.get_absolute_url()
 
-    def item_pubdate(self, item: Turn) -> datetime:
+    def item_pubdate(self, item: Update) -> datetime:
         return item.snapshot.first_seen_at
 
     item_updateddate = item_pubdate

@@ -7,19 +7,24 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from tracks.ops.shared import shared
+
 
 @require_safe
+@shared()
 def privacy(request: HttpRequest) -> HttpResponse:
     """What is read, stored, for how long, and how to end it."""
     return render(request, "tracks/privacy.html")
 
 
 @require_safe
+@shared()
 def robots(request: HttpRequest) -> HttpResponse:
     return render(request, "robots.txt", content_type="text/plain; charset=utf-8")
 
 
 @require_safe
+@shared()
 def manifest(request: HttpRequest) -> JsonResponse:
     """What a phone shows of the site on its home screen (W3C Web Application Manifest)."""
     icons = [

@@ -120,7 +120,7 @@ def database_finding() -> Finding:
 
 
 def sign_in_findings() -> Iterator[Finding]:
-    host = Listener.objects.filter(is_host=True).first()
+    host = Listener.objects.host()
     if host is None:
         yield Finding(False, "Sign-in: nobody has signed in yet.", "Open /login on the site.")
         return

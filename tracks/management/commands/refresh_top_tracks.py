@@ -12,7 +12,6 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from tracks.etl.results import DRY_RUN, RefreshResult
 from tracks.etl.service import preview, refresh
 from tracks.models import Listener, RefreshRun, TimeRange
-from tracks.ops.notices import notify
 
 TRY_AGAIN_LATER = 75
 SIGN_IN_NEEDED = 77
@@ -87,7 +86,6 @@ class Command(BaseCommand):
             result = refresh(
                 listener=listener, trigger=RefreshRun.Trigger.CRON, time_ranges=time_ranges, force=options["force"]
             )
-            notify(before=listener, worked=result.ok)
         self.report(listener, result, options["verbosity"])
         return result
 

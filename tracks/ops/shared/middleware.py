@@ -1,0 +1,131 @@
+"""Answers anonymous visitors from memory, also while the database is away.
+
+A page is rendered once for a version of the charts, by whoever asks for it first, and again when there is a new one.
+"""
+
+import functools
+import logging
+import re
+from collections.abc import Callable, Hashable
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import Resolver404, ResolverMatch, resolve
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.translation import get_language_from_request
+
+from tracks.ops.shared.store import Page, PageStore, SharedResponse
+from tracks.ops.shared.version import CurrentVersion
+
+# The pages of a year of charts in one language are about twice as many.
+MOST_BYTES = 16 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class SharedPages:
+    """Middleware for the top of the stack; views take part that are marked with `@shared`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.pages = PageStore(MOST_BYTES)
+        self.version = CurrentVersion()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key = page_key(request)
+        if key is None:
+            response = self.get_response(request)
+            if settings.SESSION_COOKIE_NAME in request.COOKIES and not response.has_header("Cache-Control"):
+                patch_cache_control(response, private=True, no_cache=True)
+            return response
+        self.version.check()
+        # Taken before the page is rendered: what changes meanwhile is a newer version.
+        version = self.version.value
+        page = self.pages.get(key)
+        if page is None or (page.version != version and not self.version.is_away):
+            response = self.get_response(request)
+            if response.status_code == 200 and not response.cookies:
+                patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
+                patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
+                page = Page.of(response, version=version, encoding=accepted_encoding(request))
+                self.pages.put(key, page)
+            elif page is None or response.status_code < 500:
+                return response
+        return self.answer(request, page)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A page that needs the database says so while it is away."""
+        if not isinstance(error, (OperationalError, InterfaceError)):
+            return None
+        logger.error("The database does not answer: %s", type(error).__name__)
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "30"})
+
+    def answer(self, request: HttpRequest, page: Page) -> HttpResponse:
+        response = SharedResponse(page, age=self.version.age)
+        if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
+            return get_conditional_response(request, page.etag, page.last_modified, response) or response
+        return response
+
+
+def page_key(request: HttpRequest) -> Hashable | None:
+    """What tells one page from another, or None for a request whose answer is not shared."""
+    if request.method not in ("GET", "HEAD"):
+        return None
+    match = resolver_match(request.path_info)
+    parameters: tuple[str, ...] | None = getattr(match and match.func, "shared_parameters", None)
+    if parameters is None:
+        return None
+    request.resolver_match = match
+    meta = request.META
+    cookies = meta.get("HTTP_COOKIE", "")
+    if cookies and (settings.SESSION_COOKIE_NAME in cookies or "messages" in cookies):
+        return None
+    values = tuple(request.GET.get(name) for name in parameters) if meta["QUERY_STRING"] and parameters else ()
+    return (
+        request.scheme,
+        meta.get("HTTP_HOST", ""),
+        request.path_info,
+        values,
+        accepted_language(meta.get("HTTP_ACCEPT_LANGUAGE", ""), language_cookie(request) if cookies else ""),
+        accepted_encoding(request),
+    )
+
+
+@functools.lru_cache(maxsize=1000)
+def resolver_match(path: str) -> ResolverMatch | None:
+    """The view of this path, None if there is no such page."""
+    try:
+        return resolve(path)
+    except Resolver404:
+        return None
+
+
+def language_cookie(request: HttpRequest) -> str:
+    return request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+
+
+@functools.lru_cache(maxsize=500)
+def accepted_language(header: str, cookie: str) -> str:
+    """The language in which Django answers these two: Accept-Language, and the language cookie."""
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT_LANGUAGE"] = header
+    request.COOKIES[settings.LANGUAGE_COOKIE_NAME] = cookie
+    return get_language_from_request(request)
+
+
+def accepted_encoding(request: HttpRequest) -> str:
+    """`gzip` or "" (as it is)."""
+    return "gzip" if accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")) else ""
+
+
+@functools.lru_cache(maxsize=500)
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header takes gzip (RFC 9110, 12.5.3): a weight of 0 refuses it."""
+    weights: dict[str, float] = {}
+    for part in header.lower().split(","):
+        coding, _, weight = part.partition(";")
+        found = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", weight)
+        weights[coding.strip()] = float(found[1]) if found else 0.0 if weight.strip() else 1.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0

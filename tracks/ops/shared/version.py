@@ -1,0 +1,79 @@
+"""Which version of the charts the database holds, without ever waiting for it for long."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from tracks.models import Listener
+
+# How often a worker asks, and how long a visitor waits for the answer; later counts as "the database is away".
+CHECK_SECONDS = 1.0
+ANSWER_SECONDS = 0.5
+
+# The host's number, and when the charts were last confirmed or changed.
+Version = tuple[int, datetime | None] | None
+
+logger = logging.getLogger(__name__)
+
+
+class Asker(threading.Thread):
+    """A thread with a database connection of its own: a database that hangs holds nobody else."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        super().__init__(daemon=True, name="shared-pages-version")
+        self.ask = ask
+
+    def run(self) -> None:
+        try:
+            self.ask()
+        finally:
+            connection.close()
+
+
+class CurrentVersion:
+    """The version, asked for at most once in CHECK_SECONDS, by the first visitor who comes then."""
+
+    def __init__(self) -> None:
+        self.value: Version = None
+        self.is_away = False
+        # When it was last asked for, and last known to be right (monotonic seconds).
+        self.asked_at = self.known_at = float("-inf")
+        self._asking = threading.Lock()
+        self._asker: Asker | None = None
+
+    def check(self) -> None:
+        """Makes `value` at most 2 s old, or sets `is_away`."""
+        now = time.monotonic()
+        if now - self.asked_at >= CHECK_SECONDS and self._asking.acquire(blocking=False):
+            self.asked_at = now
+            self._asker = Asker(self._ask)
+            self._asker.start()
+            self._wait(self._asker)
+        elif self._asker and not self.is_away and now - self.known_at > 2 * CHECK_SECONDS:
+            # After a quiet while nobody is served what may be hours old.
+            self._wait(self._asker)
+
+    @property
+    def age(self) -> float:
+        """The seconds since `value` was last known to be right."""
+        return time.monotonic() - self.known_at
+
+    def _wait(self, asker: Asker) -> None:
+        asker.join(ANSWER_SECONDS)
+        if asker.is_alive() and not self.is_away:
+            self.is_away = True
+            logger.warning("The database does not answer within %s s; visitors get copies", ANSWER_SECONDS)
+
+    def _ask(self) -> None:
+        try:
+            value = Listener.objects.filter(is_host=True).values_list("pk", "refreshed_at").first()
+            self.value, self.known_at, self.is_away = value, time.monotonic(), False
+        except (DatabaseError, InterfaceError) as error:
+            self.is_away = True
+            logger.warning("The database does not answer (%s); visitors get copies", type(error).__name__)
+        finally:
+            self._asking.release()

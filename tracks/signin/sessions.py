@@ -1,0 +1,23 @@
+"""Django's sessions in the database, with the number of their user: so that a person's sessions are found at once.
+
+As documented under "Extending database-backed session engines".
+"""
+
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
+
+from tracks.models import UserSession
+
+
+class SessionStore(DatabaseSessionStore):
+    @classmethod
+    def get_model_class(cls) -> type[UserSession]:
+        return UserSession
+
+    def create_model_instance(self, data: dict[str, Any]) -> UserSession:
+        session = super().create_model_instance(data)
+        assert isinstance(session, UserSession)  # noqa: S101  (for the type checker)
+        session.user_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
+        return session
