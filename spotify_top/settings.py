@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "spotify_top.debug.OwnNotFound",
 ]
 
 ROOT_URLCONF = "spotify_top.urls"
@@ -239,7 +240,8 @@ LOGGING = {
         "django.server": {
             "handlers": ["console"],
             "filters": ["no_query"],
-            "level": "WARNING" if DEMO else "INFO",
+            # What breaks; a visitor's slip in an address is no news.
+            "level": "ERROR" if DEMO else "INFO",
             "propagate": False,
         },
         # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.
