@@ -1,4 +1,3 @@
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from tracks import views
@@ -16,7 +15,7 @@ urlpatterns = [
     path("robots.txt", views.robots, name="robots"),
     path("site.webmanifest", views.manifest, name="manifest"),
     path("login", views.login, name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("logout", views.logout, name="logout"),
     path("disconnect", views.disconnect, name="disconnect"),
     path("refresh", views.refresh, name="refresh"),
     path("tracks.json", views.tracks_json, name="tracks_json"),

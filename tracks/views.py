@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import auth, messages
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -24,6 +24,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tracks.bearer import bears, refused
 from tracks.chart import Chart, as_record, by_artist, courses, current_chart, left_since
 from tracks.chart import history as history_of
+from tracks.checks import misspelt_credentials
 from tracks.etl import refresh as refresh_tables
 from tracks.limits import at_most
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange, Track
@@ -92,7 +93,8 @@ def index(request: HttpRequest) -> HttpResponse:
     """The host's chart, or what to do before there is one."""
     chart = current_chart(_time_range_or_404(request))
     if chart.host is None and not has_credentials():
-        return render(request, "tracks/setup.html", {"redirect_uri": _redirect_uri(request)})
+        facts = {"redirect_uri": _redirect_uri(request), "misspelt": misspelt_credentials()}
+        return render(request, "tracks/setup.html", facts)
     if chart.host is None:
         return render(request, "tracks/waiting.html")
     is_host = chart.is_hosted_by(request.user)
@@ -116,6 +118,14 @@ def login(request: HttpRequest) -> HttpResponse:
     if not has_credentials():
         return redirect("index")
     return render(request, "tracks/login.html")
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    """Ends the session, and says so."""
+    auth.logout(request)
+    messages.success(request, _("You are signed out."))
+    return redirect("index")
 
 
 @require_safe
