@@ -311,7 +311,7 @@ def test_refresh_now_refreshes_and_reports(host: Browser, superuser: Browser, si
     simulator.shuffle("host", "short_term")
     (level, text), *more = said(refresh_now(browser, listener))
     assert (level, more) == ("success", [])
-    assert text.startswith(f"{listener}: Refreshed: 60 songs; 2 new, ")
+    assert text.startswith(f"{listener}: Refreshed: three lists of 20 songs; 2 new, ")
     run = RefreshRun.objects.order_by("-pk")[0]
     assert (run.trigger, run.outcome) == (RefreshRun.Trigger.HOST, RefreshRun.Outcome.REFRESHED)
     assert Snapshot.objects.filter(time_range="short_term").count() == 2
@@ -320,7 +320,7 @@ def test_refresh_now_refreshes_and_reports(host: Browser, superuser: Browser, si
 def test_refresh_now_does_not_ask_again_within_a_minute(host: Browser, simulator: Simulator) -> None:
     listener = Listener.objects.get()
     assert said(refresh_now(host, listener)) == [
-        ("success", f"{listener}: The table is less than a minute old; Spotify was not asked.")
+        ("success", f"{listener}: The chart is less than a minute old; Spotify was not asked.")
     ]
     assert not simulator.calls
 

@@ -26,7 +26,7 @@ class Unavailable(SpotifyError):
     """Spotify or the network fails at the moment: trying again later may help."""
 
     code = "unavailable"
-    message = _("Spotify could not be reached; the last table stays. Try again later.")
+    message = _("Spotify could not be reached; the last chart stays. Try again later.")
 
 
 class RateLimited(SpotifyError):
@@ -37,7 +37,7 @@ class RateLimited(SpotifyError):
     def __init__(self, until: datetime) -> None:
         self.until = until
         super().__init__(
-            _("Spotify asked this app to wait until %(until)s UTC; the last table stays, and nobody calls before then.")
+            _("Spotify asked this app to wait until %(until)s UTC; the last chart stays, and nobody calls before then.")
             % {"until": f"{until:%Y-%m-%d %H:%M:%S}"}
         )
 
@@ -77,7 +77,7 @@ class AccessTokenRefused(SpotifyError):
     """401: the access token is no longer good, whatever its expiry says."""
 
     code = "access_token_refused"
-    message = _("Spotify refused the access token, even a new one; the last table stays. Try again later.")
+    message = _("Spotify refused the access token, even a new one; the last chart stays. Try again later.")
 
 
 class RequestRefused(SpotifyError):
@@ -87,7 +87,7 @@ class RequestRefused(SpotifyError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            _("Spotify refused the request with status %(status)d; the last table stays. Please report this.")
+            _("Spotify refused the request with status %(status)d; the last chart stays. Please report this.")
             % {"status": status}
         )
 
