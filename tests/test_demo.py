@@ -222,6 +222,18 @@ def test_uses_no_setting_of_a_real_site(visit: Visit) -> None:
     assert visit.real == []
 
 
+def test_the_clone_line_of_the_readme_reaches_git_as_it_stands(tmp_path: Path) -> None:
+    line = re.findall(r"^git clone .*$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
+    git = tmp_path / "git"
+    git.write_text('#!/bin/sh\nfor word; do echo "$word"; done\nmkdir "$3"\n')
+    git.chmod(0o755)
+    result = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=tmp_path, env={"PATH": f"{tmp_path}:/bin"}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.split("\n")[:3] == ["clone", "https://github.com/OWNER/spotify_top", "top-twenty"]
+
+
 def test_ctrl_c_while_it_still_starts_is_clean_too(tmp_path: Path) -> None:
     port = free_port()
     with demo(tmp_path, port) as process:
