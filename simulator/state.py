@@ -289,7 +289,7 @@ def _shuffled(before: list[Any], seed: str, catalogue: list[dict[str, Any]]) -> 
     after = before[:]
     for step, position in enumerate(_choices(seed, len(shown) - 1, 4)):
         other = (position + 1 + step) % len(shown)
-        if 0 in (position, other) and not _is_latin(after[position or other]):
+        if 0 in (position, other) and not _may_lead(after[position or other]):
             continue
         after[position], after[other] = after[other], after[position]
     outside = [item for item in catalogue if item not in shown]
@@ -301,10 +301,11 @@ def _shuffled(before: list[Any], seed: str, catalogue: list[dict[str, Any]]) -> 
     return after[: max(len(before), 2)]
 
 
-def _is_latin(item: Any) -> bool:
-    """Whether readers of Latin script can read the title: the README's picture shows the first one large."""
-    name = str(item.get("name")) if isinstance(item, dict) else ""
-    letters = [character for character in name if character.isalpha()]
+def _may_lead(item: Any) -> bool:
+    """Whether a song has a cover and a title in Latin script: the README's picture shows the first one large."""
+    if not isinstance(item, dict) or not item["album"]["images"]:
+        return False
+    letters = [character for character in item["name"] if character.isalpha()]
     return bool(letters) and all("LATIN" in unicodedata.name(letter, "") for letter in letters)
 
 
