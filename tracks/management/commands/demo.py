@@ -106,11 +106,17 @@ class Command(BaseCommand):
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.
-        result = subprocess.run(
+        process = subprocess.Popen(
             self.command(*arguments), env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
         )
-        if result.returncode:
-            self.stderr.write(result.stderr)
+        try:
+            _, errors = process.communicate()
+        finally:
+            # It writes into the folder that is deleted next.
+            process.kill()
+            process.wait()
+        if process.returncode:
+            self.stderr.write(errors)
             raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
 
     def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:
