@@ -1,6 +1,7 @@
 # On a fresh machine with Python 3.11+ and make, each target does its own set-up in .venv.
 PYTHON ?= python3
-PORT ?= 8000
+# From the command line, or what .env says.
+PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
@@ -29,7 +30,7 @@ demo: .venv/installed
 
 run: .venv/installed .env
 	@$(BIN)/python manage.py migrate --verbosity 0 --skip-checks
-	@DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+	@PORT=$(PORT) DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q --cov --cov-report=term

@@ -305,6 +305,8 @@ def _token(simulator: Simulator, request: _Request) -> Answer:
                 )
             case "refresh_token":
                 answer = simulator.exchange_refresh_token(form.get("refresh_token", ""), client_id=client_id)
+            case "client_credentials":
+                answer = simulator.grant_app()
             case _:
                 return _oauth_error("unsupported_grant_type", "grant_type parameter is missing or unknown")
     except InvalidGrant as problem:
@@ -331,7 +333,10 @@ def _oauth_error(error: str, description: str) -> Answer:
 
 
 def _bearer(simulator: Simulator, request: _Request) -> tuple[Token, Account] | Answer:
-    """Return whose access token this is, or the answer that refuses it."""
+    """Return whose access token this is, or the answer that refuses it.
+
+    An app's own token is refused as github.com/spotify/web-api/issues/806 and web-api-examples/issues/44 report it.
+    """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if not scheme:
         return Answer.error(401, "No token provided")
@@ -342,6 +347,10 @@ def _bearer(simulator: Simulator, request: _Request) -> tuple[Token, Account] | 
         return Answer.error(401, "Invalid access token")
     if token.expires_at <= time.time():
         return Answer.error(401, "The access token expired")
+    if not token.account:
+        if request.path == "/v1/me":
+            return Answer.error(401, "Unauthorized")
+        return Answer.error(403, "Insufficient client scope")
     account = simulator.accounts[token.account]
     if not account.allowed:
         return Answer(403, NOT_REGISTERED.encode(), "text/plain")
@@ -390,6 +399,8 @@ def _top_tracks(simulator: Simulator, request: _Request) -> Answer:
         return Answer.error(400, "Invalid limit")
     if offset is None:
         return Answer.error(400, "Invalid offset")
+    if simulator.restless and offset == 0:
+        simulator.shuffle(token.account, time_range)
     items = account.rankings[time_range]
     page = items[offset : offset + limit] if isinstance(items, list) else items
     if simulator.extended and isinstance(page, list) and time_range not in account.verbatim:

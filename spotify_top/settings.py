@@ -21,6 +21,7 @@ SECRET_KEY = env.required(
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 DEBUG = env.flag("DEBUG")
 BEHIND_PROXY = env.flag("BEHIND_PROXY")
+PORT = env.number("PORT", 8000, least=1, most=65_535)
 SITE_NAME = env.text("SITE_NAME", "Top Twenty")
 
 # Spotify
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "spotify_top.debug.OwnNotFound",
 ]
 
 ROOT_URLCONF = "spotify_top.urls"
@@ -191,7 +193,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "top-twenty@l
 EMAIL_SUBJECT_PREFIX = ""
 NOTIFY_URL = env.service_url("NOTIFY_URL", "", query=True)
 _public = [host for host in ALLOWED_HOSTS if host.strip("[]") not in env.LOOPBACK and host[0] not in ".*"]
-SITE_URL = f"http{'s' if BEHIND_PROXY else ''}://{_public[0]}" if _public else "http://127.0.0.1:8000"
+SITE_URL = f"http{'s' if BEHIND_PROXY else ''}://{_public[0]}" if _public else f"http://127.0.0.1:{PORT}"
 
 # Pages
 LANGUAGE_CODE = "en"
@@ -241,7 +243,8 @@ LOGGING = {
         "django.server": {
             "handlers": ["console"],
             "filters": ["no_query"],
-            "level": "WARNING" if DEMO else "INFO",
+            # What breaks; a visitor's slip in an address is no news.
+            "level": "ERROR" if DEMO else "INFO",
             "propagate": False,
         },
         # spotipy writes bearer and refresh tokens into its messages: none passes, whatever levels are set.

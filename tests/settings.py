@@ -13,7 +13,7 @@ os.environ.update(
     SPOTIPY_CLIENT_SECRET="demo-secret",
 )
 for name in ("DEBUG", "BEHIND_PROXY", "SPOTIFY_HOST_ID", "STAGING_DIR", "REFRESH_TOKEN", "SITE_NAME", "DEMO",
-             "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY_FALLBACKS", "TOP_TRACKS_LIMIT"):  # fmt: skip
+             "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY_FALLBACKS", "TOP_TRACKS_LIMIT", "PORT"):  # fmt: skip
     os.environ.pop(name, None)
 
 from spotify_top.settings import *  # noqa: E402, F403

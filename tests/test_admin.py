@@ -311,7 +311,7 @@ def test_refresh_now_refreshes_and_reports(host: Browser, superuser: Browser, si
     simulator.shuffle("host", "short_term")
     (level, text), *more = said(refresh_now(browser, listener))
     assert (level, more) == ("success", [])
-    assert text.startswith(f"{listener}: Refreshed: 60 songs; 2 new, ")
+    assert text.startswith(f"{listener}: Refreshed: three lists of 20 songs; 2 new, ")
     run = RefreshRun.objects.order_by("-pk")[0]
     assert (run.trigger, run.outcome) == (RefreshRun.Trigger.HOST, RefreshRun.Outcome.REFRESHED)
     assert Snapshot.objects.filter(time_range="short_term").count() == 2

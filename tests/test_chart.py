@@ -12,10 +12,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from simulator import Simulator
-from simulator.past import live_through
 from tests.conftest import Browser
 from tests.test_views import item
 from tracks.etl.service import refresh
+from tracks.management.past import live_through
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
 
 pytestmark = pytest.mark.django_db

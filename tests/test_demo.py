@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +32,9 @@ class Visit:
     printed: str
     page: str
     records: int
+    missing: str
+    presses: list[str]
+    charts: list[list[str]]
     client_id: str
     folders: list[str]
     code: int
@@ -100,6 +105,31 @@ def stop(process: "subprocess.Popen[str]", how: signal.Signals) -> None:
         process.send_signal(how)
 
 
+def token(page: str) -> str:
+    found: str = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]
+    return found
+
+
+def press_refresh(site: str) -> tuple[list[str], list[list[str]]]:
+    """Signs in as a visitor of the demo does, and presses Refresh twice: the pages, and the charts before and after."""
+    with requests.Session() as browser:
+
+        def chart() -> list[str]:
+            return [track["name"] for track in browser.get(f"{site}/tracks.json", timeout=10).json()["tracks"]]
+
+        page = browser.get(f"{site}/login", timeout=10).text
+        consent = browser.post(f"{site}/accounts/spotify/login/", {"csrfmiddlewaretoken": token(page)}, timeout=10)
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', consent.text))
+        answer = {name: unescape(value) for name, value in hidden.items()} | {"account": "host", "decision": "agree"}
+        page = browser.post(consent.url.partition("?")[0], answer, timeout=20).text
+        pages, charts = [], [chart()]
+        for _ in range(2):
+            page = browser.post(f"{site}/refresh", {"csrfmiddlewaretoken": token(page)}, timeout=20).text
+            pages.append(page)
+            charts.append(chart())
+    return pages, charts
+
+
 @pytest.fixture(scope="module", params=[signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Visit:
     """One demo from its start to its end, by each way to stop it."""
@@ -115,10 +145,14 @@ def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         site = f"http://127.0.0.1:{port}"
         page = requests.get(f"{site}/", timeout=10).text
         records = len(requests.get(f"{site}/tracks.json", timeout=10).json()["tracks"])
+        missing = requests.get(f"{site}/nothing-here", timeout=10).text
+        presses, charts = press_refresh(site)
         with requests.Session() as browser:
-            token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(f"{site}/login").text)[0]
             answer = browser.post(
-                f"{site}/accounts/spotify/login/", {"csrfmiddlewaretoken": token}, allow_redirects=False, timeout=10
+                f"{site}/accounts/spotify/login/",
+                {"csrfmiddlewaretoken": token(browser.get(f"{site}/login", timeout=10).text)},
+                allow_redirects=False,
+                timeout=10,
             )
         folders = demo_folders(folder)
         stop(process, request.param)
@@ -128,6 +162,9 @@ def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         printed=printed,
         page=page,
         records=records,
+        missing=missing,
+        presses=presses,
+        charts=charts,
         client_id=parse_qs(urlsplit(answer.headers["Location"]).query)["client_id"][0],
         folders=folders,
         code=process.returncode,
@@ -152,6 +189,26 @@ def test_serves_the_chart_under_a_ribbon_that_says_the_data_are_invented(visit: 
     assert '<span class="move ' in visit.page
 
 
+def test_number_one_has_a_title_in_latin_script(visit: Visit) -> None:
+    first = re.search(r"^ *1\. (.*) — ", visit.printed, re.MULTILINE)
+    assert first and all(unicodedata.name(letter).startswith("LATIN") for letter in first[1] if letter.isalpha())
+    assert re.search("[A-Za-z]", first[1])
+
+
+def test_each_press_of_refresh_is_another_day_and_says_what_changed(visit: Visit) -> None:
+    before, *after = visit.charts
+    for page, chart in zip(visit.presses, after, strict=True):
+        assert len(set(chart) - set(before)) == 2
+        assert re.search(r"Refreshed: three lists of 20 songs; 6 new, \d+ moved, 6 left\.", page)
+        assert page.count('class="move new"') + page.count('class="move back"') == 2
+        assert 'class="move up"' in page and 'class="move down"' in page
+        before = chart
+
+
+def test_a_mistyped_address_gets_the_sites_own_page(visit: Visit) -> None:
+    assert "There is no such page" in visit.missing and "URLconf" not in visit.missing
+
+
 def test_stops_cleanly_and_leaves_nothing_behind(visit: Visit) -> None:
     assert (visit.code, visit.errors) == (0, "")
     assert visit.goodbye.strip() in {"", "Stopped."}
@@ -163,6 +220,18 @@ def test_uses_no_setting_of_a_real_site(visit: Visit) -> None:
     assert visit.client_id == "demo-client"
     assert "The real site" not in visit.page
     assert visit.real == []
+
+
+def test_the_clone_line_of_the_readme_reaches_git_as_it_stands(tmp_path: Path) -> None:
+    line = re.findall(r"^git clone .*$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
+    git = tmp_path / "git"
+    git.write_text('#!/bin/sh\nfor word; do echo "$word"; done\nmkdir "$3"\n')
+    git.chmod(0o755)
+    result = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=tmp_path, env={"PATH": f"{tmp_path}:/bin"}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.split("\n")[:3] == ["clone", "https://github.com/OWNER/spotify_top", "top-twenty"]
 
 
 def test_ctrl_c_while_it_still_starts_is_clean_too(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`manage.py doctor` and `manage.py rotate_token_key`: what an operator runs by hand."""
 
+import time
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from django.utils import timezone
 
-from simulator import Simulator
+from simulator import Fault, Simulator
 from tests.conftest import Browser, Manage
 from tracks.etl.service import refresh
 from tracks.models import Listener, SpotifyPause
@@ -47,7 +48,7 @@ def doctor(**changes: Any) -> tuple[int, str]:
 def test_a_site_in_order_gets_only_ok(listener: Listener) -> None:
     code, out = doctor()
     assert (code, out.count("FAIL")) == (0, 0), out
-    assert out.count("ok  ") == 6
+    assert out.count("ok  ") == 8
     assert "https://top.example.com/accounts/spotify/login/callback/" in out
 
 
@@ -110,6 +111,71 @@ def test_a_spotify_that_cannot_be_reached_and_a_pause_are_told(listener: Listene
     simulator.calls.clear()
     assert "asked this app to wait" in doctor()[1]
     assert simulator.calls == []
+
+
+def test_it_asks_what_the_sign_in_asks(listener: Listener, simulator: Simulator) -> None:
+    simulator.calls.clear()
+    doctor()
+    asked = [(call.method, call.path, call.body) for call in simulator.calls if call.method != "HEAD"]
+    assert asked == [("POST", "/api/token", {"grant_type": "client_credentials"}), ("GET", "/v1/me", {})]
+
+
+def test_credentials_that_spotify_refuses_are_told(listener: Listener) -> None:
+    code, out = doctor(SPOTIPY_CLIENT_SECRET="hunter2")
+    assert code == 1 and out.count("FAIL") == 1 and "FAIL Credentials: Spotify does not accept them." in out
+    assert "hunter2" not in out
+
+
+def test_addresses_that_are_not_spotifys_are_told(listener: Listener, simulator: Simulator) -> None:
+    code, out = doctor(SPOTIFY_API_URL=simulator.url)
+    assert code == 1 and out.count("FAIL") == 1
+    assert f"SPOTIFY_API_URL lacks the /v1 at its end: {simulator.url}/v1" in out
+    code, out = doctor(SPOTIFY_API_URL=f"{simulator.url}/v2/v1")
+    assert code == 1 and out.count("FAIL") == 1 and f"there is none at {simulator.url}/v2/v1" in out
+    code, out = doctor(SPOTIFY_ACCOUNTS_URL=f"{simulator.url}/v1")
+    assert code == 1 and out.count("FAIL") == 1 and "is not Spotify's accounts service" in out
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "words"),
+    [
+        ("/api/token", Fault(status=503), "Credentials: Spotify answered with status 503"),
+        ("/api/token", Fault.json(200, {"hello": "there"}), "Credentials: Spotify sent a token that cannot be read"),
+        ("/v1/me", Fault.html(502), "Web API: Spotify answered with status 502"),
+        ("/v1/me", Fault.html(404), "Web API: there is none at"),
+        ("/v1/me", Fault.json(200, {"hello": "there"}), "Web API: there is none at"),
+    ],
+)
+def test_what_answers_badly_is_told(
+    listener: Listener, simulator: Simulator, path: str, fault: Fault, words: str
+) -> None:
+    simulator.fault(path, fault)
+    code, out = doctor()
+    assert code == 1 and out.count("FAIL") == 1 and words in out
+
+
+def test_an_answer_that_drips_does_not_hold_it_up(
+    listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracks.management.commands.doctor.SPOTIFY_SECONDS", 0.5)
+    simulator.fault("/v1/me", Fault(drip_body=0.1))
+    started = time.monotonic()
+    assert "Web API: Spotify took too long to answer" in doctor()[1]
+    assert time.monotonic() - started < 3
+
+
+def test_a_wait_that_spotify_asks_of_it_is_told_and_kept(listener: Listener, simulator: Simulator) -> None:
+    simulator.fault("/api/token", Fault.rate_limited(600))
+    simulator.calls.clear()
+    code, out = doctor()
+    assert code == 1 and out.count("FAIL") == 1 and "asked this app to wait" in out
+    assert [call.path for call in simulator.calls if call.method != "HEAD"] == ["/api/token"]
+    assert SpotifyPause.objects.get().until > timezone.now() + timedelta(seconds=590)
+
+
+def test_it_names_the_port_that_the_site_has(manage: Manage, db: None, simulator: Simulator) -> None:
+    out = manage("doctor", DEBUG="on", PORT="8090").stdout
+    assert "http://127.0.0.1:8090/accounts/spotify/login/callback/" in out and "8000" not in out
 
 
 def test_pending_migrations_are_told(listener: Listener) -> None:

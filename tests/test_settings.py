@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,7 @@ BAD = [
                          "https://api.example.com:port", "https://api.example.com:99999", "https://api.example.com:0",
                          "https://api.example.com?", "https://api.example.com/v1#hunter2"]),
     ("TOP_TRACKS_LIMIT", ["00", "21", "abc", "-3", "1.5", "1e1", "٣", "9" * 5000]),
+    ("PORT", ["0", "65536", "http"]),
     ("STAGING_DIR", ["staging", "./staging", "~/staging"]),
 ]  # fmt: skip
 
@@ -112,7 +114,7 @@ def test_one_bad_value_among_good_ones_is_refused() -> None:
 OPTIONAL = [
     "SECRET_KEY_FALLBACKS", "DEBUG", "BEHIND_PROXY", "SITE_NAME", "SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET",
     "SPOTIFY_HOST_ID", "SPOTIFY_ACCOUNTS_URL", "SPOTIFY_API_URL", "TOP_TRACKS_LIMIT", "STAGING_DIR", "REFRESH_TOKEN",
-    "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "RENDER_EXTERNAL_HOSTNAME",
+    "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "RENDER_EXTERNAL_HOSTNAME", "PORT",
 ]  # fmt: skip
 
 
@@ -120,6 +122,12 @@ def test_an_empty_variable_counts_as_unset() -> None:
     unset = read()
     assert read(**dict.fromkeys(OPTIONAL, "")) == unset
     assert read(**dict.fromkeys(OPTIONAL, "  ")) == unset
+
+
+def test_the_sites_own_address_has_its_port() -> None:
+    assert read()["SITE_URL"] == "http://127.0.0.1:8000"
+    assert read(PORT="8090")["SITE_URL"] == "http://127.0.0.1:8090"
+    assert read(PORT="8090", ALLOWED_HOSTS="top.example.com")["SITE_URL"] == "http://top.example.com"
 
 
 def test_only_the_secret_key_must_be_set() -> None:
@@ -309,6 +317,18 @@ def test_w001_names_each_missing_credential(settings: Any, client_id: str, secre
     assert re.findall("SPOTIPY_[A-Z_]+", "".join(message.msg for message in found)) == missing
 
 
+@pytest.mark.parametrize("slips", [["SPOTIFY_CLIENT_ID"], ["SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"]])
+def test_w001_names_the_likely_slip(manage: Manage, slips: list[str]) -> None:
+    unset = {name.replace("SPOTIFY", "SPOTIPY"): "" for name in slips}
+    result = manage("check", **unset, **dict.fromkeys(slips, "hunter2"))
+    assert "tracks.W001" in result.stderr and "hunter2" not in result.stderr
+    for name in slips:
+        assert f"{name} as {name.replace('SPOTIFY', 'SPOTIPY')}" in result.stderr
+    assert result.stderr.count(" as ") == len(slips)
+    # Where the right name is set too, the other belongs to something else.
+    assert "tracks.W001" not in manage("check", SPOTIFY_CLIENT_ID="hunter2").stderr
+
+
 @pytest.mark.parametrize(
     ("name", "fine"),
     [
@@ -390,6 +410,20 @@ def test_spotipys_loggers_which_write_tokens_let_nothing_through(
 
 
 # The command line
+
+
+@pytest.mark.parametrize("has_venv", [True, False])
+def test_without_the_virtual_environment_one_line_says_what_to_type(tmp_path: Path, has_venv: bool) -> None:
+    shutil.copy(ROOT / "manage.py", tmp_path)
+    if has_venv:
+        (tmp_path / ".venv/bin").mkdir(parents=True)
+        (tmp_path / ".venv/bin/python").touch()
+    # -S and -I: a Python without packages.
+    command = [sys.executable, "-S", "-I", "manage.py", "createsuperuser", "--username", "a host"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.stderr
+    wanted = ".venv/bin/python manage.py createsuperuser --username 'a host'\n" if has_venv else "make run"
+    assert wanted in result.stderr and "django" in result.stderr
 
 
 def test_a_database_that_is_away_or_empty_is_no_traceback(manage: Manage, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,6 +265,16 @@ class TestTokens:
         assert response.status_code == 403
         assert response.json() == {"error": {"status": 403, "message": "Insufficient client scope"}}
 
+    def test_the_apps_own_token_opens_nobodys_data(self, sim: Simulator, http: requests.Session) -> None:
+        answer = ask_token(sim, http, {"grant_type": "client_credentials"}).json()
+        assert answer.keys() == {"access_token", "token_type", "expires_in"}
+        headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        assert http.get(f"{sim.api_url}/me", headers=headers).status_code == 401
+        response = http.get(f"{sim.api_url}/me/top/tracks", headers=headers)
+        assert (response.status_code, response.json()["error"]["message"]) == (403, "Insufficient client scope")
+        refused = ask_token(sim, http, {"grant_type": "client_credentials"}, auth=(sim.client_id, "wrong"))
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client")
+
     def test_unknown_grant_type(self, sim: Simulator, http: requests.Session) -> None:
         assert ask_token(sim, http, {"grant_type": "password"}).json()["error"] == "unsupported_grant_type"
 
@@ -401,6 +412,25 @@ class TestCatalogue:
         assert names(sim, http, time_range="short_term") == after
         sim.shuffle("new", "long_term")
         assert len(names(sim, http, account="new", time_range="long_term")) == 2
+
+    def test_a_restless_listener_has_another_ranking_each_time(self, sim: Simulator, http: requests.Session) -> None:
+        assert names(sim, http, time_range="medium_term") == names(sim, http, time_range="medium_term")
+        sim.restless = True
+        seen = [names(sim, http, time_range="medium_term") for _ in range(3)]
+        assert len({tuple(ranking) for ranking in seen}) == 3
+        pages = [names(sim, http, limit=10, offset=offset, time_range="medium_term") for offset in (0, 10)]
+        assert len(set(pages[0] + pages[1])) == 20  # what follows belongs to the same day
+
+    def test_number_one_has_a_cover_and_a_title_in_latin_script(self, sim: Simulator) -> None:
+        ahead = set()
+        for _ in range(300):
+            sim.shuffle()
+            first = sim.accounts["host"].rankings["short_term"][0]
+            assert first["album"]["images"]
+            ahead.add(first["name"])
+        letters = {letter for name in ahead for letter in name if letter.isalpha()}
+        assert all(unicodedata.name(letter).startswith("LATIN") for letter in letters)
+        assert len(ahead) > 5 and "4" not in ahead
 
     def test_covers_are_png_of_the_promised_size(self, sim: Simulator, http: requests.Session) -> None:
         albums = [item["album"] for item in sim.accounts["host"].rankings["short_term"][:16]]
@@ -583,6 +613,18 @@ class TestControl:
 
 
 class TestLife:
+    def test_it_needs_neither_django_nor_the_site(self) -> None:
+        code = (
+            "import pkgutil, sys\n"
+            "sys.modules |= dict.fromkeys(['django', 'tracks', 'spotify_top'])\n"
+            "import simulator\n"
+            "for module in pkgutil.walk_packages(simulator.__path__, 'simulator.'):\n"
+            "    __import__(module.name)\n"
+            "with simulator.Simulator(): pass\n"
+        )
+        result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+        assert (result.returncode, result.stderr) == (0, "")
+
     def test_stopped_simulator_refuses_even_kept_connections(self, http: requests.Session) -> None:
         simulator = Simulator(extended=True)
         with simulator:
@@ -604,13 +646,22 @@ class TestLife:
             start = time.monotonic()
         assert time.monotonic() - start < 1
 
-    def test_command_serves_and_ends_cleanly_on_ctrl_c(self, http: requests.Session) -> None:
-        command = [sys.executable, "-m", "simulator", "--port", "0", "--extended"]
+    def test_command_prints_lines_for_env_serves_and_ends_cleanly_on_ctrl_c(self, http: requests.Session) -> None:
+        command = [sys.executable, "-m", "simulator", "--port", "0", "--extended", "--restless"]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            url = process.stdout.readline().split()[-1]
-            assert http.get(f"{url}/_simulator/state").json()["extended"] is True
+            lines = [process.stdout.readline() for _ in range(6)]
+            settings = dict(line.strip().split("=", 1) for line in lines[2:])
+            url = settings["SPOTIFY_ACCOUNTS_URL"]
+            assert settings == {
+                "SPOTIPY_CLIENT_ID": "demo-client",
+                "SPOTIPY_CLIENT_SECRET": "demo-secret",
+                "SPOTIFY_ACCOUNTS_URL": url,
+                "SPOTIFY_API_URL": f"{url}/v1",
+            }
+            state = http.get(f"{url}/_simulator/state").json()
+            assert state["extended"] is True and state["restless"] is True
             process.send_signal(2)
             _, errors = process.communicate(timeout=10)
         finally:

@@ -281,7 +281,7 @@ def test_the_host_refreshes_and_is_told_what_changed(host: Browser, simulator: S
     response = host.press("/refresh", on="/", time_range="long_term")
     assert (response.status_code, response["Location"]) == (302, "/?time_range=long_term")
     page = host.get("/?time_range=long_term").content.decode()
-    assert "Refreshed: 60 songs; 2 new" in page
+    assert "Refreshed: three lists of 20 songs; 2 new" in page
     assert RefreshRun.objects.filter(trigger="host").count() == 1
 
 

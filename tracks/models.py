@@ -70,7 +70,7 @@ class Listener(models.Model):
     state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
     authorized_at = models.DateTimeField()
     refreshed_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When the tables were last confirmed or changed.")
+        null=True, blank=True, help_text=_("When the charts were last confirmed or changed.")
     )
     lease_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Until when a refresh at work holds the lease.")

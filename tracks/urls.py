@@ -1,4 +1,3 @@
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from tracks.ops.health import health
@@ -18,7 +17,7 @@ urlpatterns = [
     path("robots.txt", site.robots, name="robots"),
     path("site.webmanifest", site.manifest, name="manifest"),
     path("login", me.login, name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("logout", me.logout, name="logout"),
     path("disconnect", me.disconnect, name="disconnect"),
     path("refresh", me.refresh, name="refresh"),
     path("tracks.json", data.tracks_json, name="tracks_json"),

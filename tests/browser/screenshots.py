@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from simulator import Simulator
-from simulator.past import live_through
 from tests.browser.conftest import Visitor
 from tests.conftest import ROOT
+from tracks.management.past import live_through
 from tracks.models import Placement, Snapshot
 
 FOLDER: Path = ROOT / "docs" / "screenshots"

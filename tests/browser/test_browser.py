@@ -9,9 +9,9 @@ from django.db.models import Q
 from playwright.sync_api import expect
 
 from simulator import Fault, Simulator
-from simulator.past import live_through
 from tests.browser.conftest import Visit, Visitor
 from tests.test_views import an_hour_passes
+from tracks.management.past import live_through
 from tracks.models import Listener, Placement, Snapshot
 
 TOP = "/v1/me/top/tracks"

@@ -17,5 +17,5 @@ def extract(client: ListenerClient, *, time_range: str, limit: int) -> dict[str,
     page = client.top_tracks(time_range=time_range, limit=limit)
     items = page.get("items")
     if not isinstance(items, list):
-        raise Unavailable(_("Spotify sent an answer without songs in it; the last table stays. Try again later."))
+        raise Unavailable(_("Spotify sent an answer without songs in it; the last chart stays. Try again later."))
     return page | {"items": items[:limit]}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import apnumber
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -45,7 +47,7 @@ class RangeResult:
         if self.change is None:
             return f"{counts}; nothing written"
         if self.change.first:
-            return f"{counts}; the first table"
+            return f"{counts}; the first chart"
         if not self.change.changed:
             return f"{counts}; unchanged"
         return f"{counts}; {self.change.new} new, {self.change.moved} moved, {self.change.left} left"
@@ -94,7 +96,7 @@ def summarize(ranges: tuple[RangeResult, ...]) -> str:
     loaded, rejected = sum(part.loaded for part in ranges), sum(part.rejected for part in ranges)
     if not loaded and not rejected:
         return _("Spotify has no top songs for this account yet; the list fills as you listen.")
-    sentence = ngettext("%(n)d song", "%(n)d songs", loaded) % {"n": loaded}
+    sentence = _lists([part.loaded for part in ranges])
     if rejected:
         left_out = ngettext(
             "%(n)d left out, as Spotify described it incompletely",
@@ -122,3 +124,15 @@ def _outcome(error: SpotifyError) -> str:
         case SignInNeeded():
             return RefreshRun.Outcome.SIGN_IN_NEEDED
     return RefreshRun.Outcome.FAILED
+
+
+def _lists(counts: list[int]) -> str:
+    """How many songs each time range has: "three lists of 20 songs", "lists of 20, 20 and 7 songs"."""
+    if len(counts) == 1:
+        return ngettext("%(n)d song", "%(n)d songs", counts[0]) % {"n": counts[0]}
+    if len(set(counts)) > 1:
+        return _("lists of %(counts)s songs") % {"counts": get_text_list([str(n) for n in counts], _("and"))}
+    lists = apnumber(len(counts))
+    return ngettext("%(lists)s lists of %(n)d song", "%(lists)s lists of %(n)d songs", counts[0]) % {
+        "lists": lists, "n": counts[0],
+    }  # fmt: skip

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='listener',
             name='refreshed_at',
-            field=models.DateTimeField(blank=True, help_text='When the tables were last confirmed or changed.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When the charts were last confirmed or changed.', null=True),
         ),
     ]

@@ -6,18 +6,28 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 
-from spotify_top.env import LOOPBACK
+from spotify_top import env
+
+CREDENTIALS = ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET")
+
+
+def misspelt_credentials() -> list[str]:
+    """Names in the environment that were meant as the credentials': SPOTIFY_..., where spotipy's name begins theirs."""
+    slips = {name: name.replace("SPOTIPY", "SPOTIFY") for name in CREDENTIALS}
+    return [slip for name, slip in slips.items() if env.text(slip) and not getattr(settings, name)]
 
 
 @register()
 def spotify_credentials(**kwargs: Any) -> list[CheckMessage]:
-    missing = [name for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET") if not getattr(settings, name)]
+    missing = [name for name in CREDENTIALS if not getattr(settings, name)]
     if not missing:
         return []
+    slips = misspelt_credentials()
+    meant = " and ".join(f"{slip} as {slip.replace('SPOTIFY', 'SPOTIPY')}" for slip in slips)
     return [
         Warning(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: nobody can sign in.",
-            hint="Open the site; it shows how to set it up.",
+            hint=f"Write {meant}, with P." if slips else "Open the site; it shows how to set it up.",
             id="tracks.W001",
         )
     ]
@@ -53,7 +63,7 @@ def staging_folder(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def public_host(**kwargs: Any) -> list[CheckMessage]:
-    if {host.strip("[]") for host in settings.ALLOWED_HOSTS} <= LOOPBACK:
+    if {host.strip("[]") for host in settings.ALLOWED_HOSTS} <= env.LOOPBACK:
         return [
             Warning(
                 "ALLOWED_HOSTS names no public host: the site answers on this machine alone.",

@@ -34,7 +34,7 @@ class Unavailable(SpotifyError):
 
     code = "unavailable"
     retry_seconds = RETRY_SECONDS
-    message = _("Spotify could not be reached; the last table stays. Try again later.")
+    message = _("Spotify could not be reached; the last chart stays. Try again later.")
 
 
 class RateLimited(SpotifyError):
@@ -46,7 +46,7 @@ class RateLimited(SpotifyError):
         self.until = until
         self.retry_seconds = max(1, int((until - timezone.now()).total_seconds()) + 1)
         super().__init__(
-            _("Spotify asked this app to wait until %(until)s UTC; the last table stays, and nobody calls before then.")
+            _("Spotify asked this app to wait until %(until)s UTC; the last chart stays, and nobody calls before then.")
             % {"until": f"{until:%Y-%m-%d %H:%M:%S}"}
         )
 
@@ -86,7 +86,7 @@ class AccessTokenRefused(SpotifyError):
     """401: the access token is no longer good, whatever its expiry says."""
 
     code = "access_token_refused"
-    message = _("Spotify refused the access token, even a new one; the last table stays. Try again later.")
+    message = _("Spotify refused the access token, even a new one; the last chart stays. Try again later.")
 
 
 class RequestRefused(SpotifyError):
@@ -96,7 +96,7 @@ class RequestRefused(SpotifyError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            _("Spotify refused the request with status %(status)d; the last table stays. Please report this.")
+            _("Spotify refused the request with status %(status)d; the last chart stays. Please report this.")
             % {"status": status}
         )
 

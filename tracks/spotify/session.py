@@ -57,7 +57,7 @@ class BoundedSession(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
-            raise Unavailable(_("Spotify took too long to answer; the last table stays. Try again later."))
+            raise Unavailable(_("Spotify took too long to answer; the last chart stays. Try again later."))
         kwargs |= {"timeout": remaining, "stream": True, "allow_redirects": False}
         call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))
         call.start()
@@ -65,7 +65,7 @@ class BoundedSession(requests.Session):
         if call.is_alive():
             for scheme in ("https://", "http://"):
                 self.get_adapter(scheme).hang_up()  # type: ignore[attr-defined]
-            raise Unavailable(_("Spotify took too long to answer; the last table stays. Try again later."))
+            raise Unavailable(_("Spotify took too long to answer; the last chart stays. Try again later."))
         if call.error is not None:
             raise call.error
         response: requests.Response = call.response  # type: ignore[assignment]
@@ -79,7 +79,7 @@ class BoundedSession(requests.Session):
             for chunk in response.iter_content(64 * 1024):
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise Unavailable(_("Spotify's answer was too large to be real; the last table stays."))
+                    raise Unavailable(_("Spotify's answer was too large to be real; the last chart stays."))
         response._content = bytes(body)
         return response
 
@@ -152,7 +152,7 @@ def _raise_for_status(response: requests.Response) -> None:
         answer = None
     if response.ok and 200 <= response.status_code < 300:
         if not isinstance(answer, dict):
-            raise Unavailable(_("Spotify sent an answer that cannot be read; the last table stays. Try again later."))
+            raise Unavailable(_("Spotify sent an answer that cannot be read; the last chart stays. Try again later."))
         # allauth reads the type before the body.
         response.headers.setdefault("Content-Type", "application/json")
         return
@@ -182,7 +182,7 @@ def _raise_for_status(response: requests.Response) -> None:
             raise RequestRefused(status)
         case status:
             raise Unavailable(
-                _("Spotify answered with status %(status)d; the last table stays. Try again later.")
+                _("Spotify answered with status %(status)d; the last chart stays. Try again later.")
                 % {"status": status}
             )
 

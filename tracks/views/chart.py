@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
 from tracks.models import Listener, TimeRange, Track
+from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
 from tracks.views.decorators import is_own, of_listener, on_loopback_literal, time_range_or_404
 from tracks.views.me import has_credentials
@@ -29,7 +30,8 @@ def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     time_range = time_range_or_404(request)
     if listener is None and not has_credentials():
         redirect_uri = request.build_absolute_uri(reverse("spotify_callback"))
-        return render(request, "tracks/setup.html", {"redirect_uri": redirect_uri})
+        facts = {"redirect_uri": redirect_uri, "misspelt": misspelt_credentials()}
+        return render(request, "tracks/setup.html", facts)
     if listener is None:
         return render(request, "tracks/waiting.html")
     context = {"section": "chart", "time_range": time_range, "chart": reads.current(listener, time_range)}

@@ -1,7 +1,7 @@
 """Signing in, and what a listener may do with their own chart."""
 
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -29,6 +29,14 @@ def login(request: HttpRequest) -> HttpResponse:
     if not has_credentials():
         return redirect("index")
     return render(request, "tracks/login.html")
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    """Ends the session, and says so."""
+    auth.logout(request)
+    messages.success(request, _("You are signed out."))
+    return redirect("index")
 
 
 @csrf_exempt

@@ -68,6 +68,8 @@ class Command(BaseCommand):
             self.sign_in()
             simulator.auto_approve = False
             self.live_through(environment, simulator)
+            # From now on each refresh finds another day of listening.
+            simulator.restless = True
             self.print_chart()
             self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
             self.stdout.flush()
@@ -99,16 +101,22 @@ class Command(BaseCommand):
 
     def live_through(self, environment: dict[str, str], simulator: Any) -> None:
         """Weeks of listening, so that there is movement and a history to see."""
-        code = f"from simulator.past import live_through_at; live_through_at({simulator.url!r}, days={DAYS})"
+        code = f"from tracks.management.past import live_through_at; live_through_at({simulator.url!r}, days={DAYS})"
         self.manage(environment, "shell", "--no-imports", "--command", code)
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.
-        result = subprocess.run(
+        process = subprocess.Popen(
             self.command(*arguments), env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
         )
-        if result.returncode:
-            self.stderr.write(result.stderr)
+        try:
+            _, errors = process.communicate()
+        finally:
+            # It writes into the folder that is deleted next.
+            process.kill()
+            process.wait()
+        if process.returncode:
+            self.stderr.write(errors)
             raise CommandError(f"manage.py {arguments[0]} failed; its message is above.")
 
     def wait_until_up(self, server: "subprocess.Popen[bytes]") -> None:

@@ -12,14 +12,17 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from django.utils import timezone
 
-from tracks.models import Listener, SpotifyPause
+from tracks.models import Listener
 from tracks.spotify.clock import clock_ahead
-from tracks.spotify.errors import Unavailable
-from tracks.spotify.tokens import is_readable
+from tracks.spotify.errors import AccessTokenRefused, BadCredentials, RateLimited, SpotifyError, Unavailable
+from tracks.spotify.session import BoundedSession
+from tracks.spotify.tokens import is_readable, read_answer
 
 # A sign-in code lives for minutes and an access token for an hour: a clock off by less does no harm.
 MOST_CLOCK_SECONDS = 60
 STALE_HOURS = 24
+# For both questions to Spotify together.
+SPOTIFY_SECONDS = 10
 
 
 class Finding(NamedTuple):
@@ -66,7 +69,7 @@ def redirect_uri_finding() -> Finding:
     path = reverse("spotify_callback")
     public = [host for host in settings.ALLOWED_HOSTS if host.strip("[]") not in {"127.0.0.1", "localhost", "::1"}]
     addresses = [f"https://{host.lstrip('.')}{path}" for host in public if host != "*"]
-    shown = " or ".join(addresses or [f"http://127.0.0.1:8000{path}"])
+    shown = " or ".join(addresses or [f"http://127.0.0.1:{settings.PORT}{path}"])
     if public and not settings.BEHIND_PROXY:
         return Finding(
             False,
@@ -77,14 +80,14 @@ def redirect_uri_finding() -> Finding:
 
 
 def spotify_findings() -> Iterator[Finding]:
-    pause = _pause()
-    if pause:
-        yield Finding(
-            False,
-            f"Spotify: it asked this app to wait until {pause.until:%Y-%m-%d %H:%M} UTC.",
-            "Nothing to do but wait; calling earlier lengthens it.",
-        )
+    """Asks what a sign-in asks: the clock, the accounts service and the Web API; nothing while Spotify says wait."""
+    try:
+        session: BoundedSession | None = BoundedSession(seconds=SPOTIFY_SECONDS)
+    except RateLimited as error:
+        yield pause_finding(error)
         return
+    except (DatabaseError, InterfaceError):
+        session = None  # whether Spotify said wait stands in the database
     try:
         ahead = clock_ahead().total_seconds()
     except Unavailable:
@@ -99,13 +102,71 @@ def spotify_findings() -> Iterator[Finding]:
         )
     else:
         yield Finding(True, "Spotify answers, and the clocks agree")
-
-
-def _pause() -> SpotifyPause | None:
+    if session is None:
+        return
     try:
-        return SpotifyPause.objects.filter(until__gt=timezone.now()).first()
-    except (DatabaseError, InterfaceError):
-        return None
+        if settings.SPOTIPY_CLIENT_ID and settings.SPOTIPY_CLIENT_SECRET:
+            yield credentials_finding(session)
+        yield web_api_finding(session)
+    except RateLimited as error:
+        yield pause_finding(error)
+
+
+def pause_finding(error: RateLimited) -> Finding:
+    return Finding(
+        False,
+        f"Spotify: it asked this app to wait until {error.until:%Y-%m-%d %H:%M} UTC.",
+        "Nothing to do but wait; calling earlier lengthens it.",
+    )
+
+
+def credentials_finding(session: BoundedSession) -> Finding:
+    """Asks for a token of the app itself, and throws it away: it opens nobody's data. Raises RateLimited.
+
+    developer.spotify.com/documentation/web-api/tutorials/client-credentials-flow
+    """
+    try:
+        answer = session.post(
+            f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
+            data={"grant_type": "client_credentials"},
+            auth=(settings.SPOTIPY_CLIENT_ID, settings.SPOTIPY_CLIENT_SECRET),
+        )
+        read_answer(answer.json())
+    except RateLimited:
+        raise
+    except (BadCredentials, AccessTokenRefused):
+        return Finding(
+            False,
+            "Credentials: Spotify does not accept them.",
+            "Copy SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET again from developer.spotify.com/dashboard.",
+        )
+    except Unavailable as error:
+        return Finding(False, f"Credentials: {error}", f"It was {settings.SPOTIFY_ACCOUNTS_URL} that was asked.")
+    except SpotifyError:
+        return Finding(
+            False,
+            f"Credentials: {settings.SPOTIFY_ACCOUNTS_URL} is not Spotify's accounts service.",
+            "Unset SPOTIFY_ACCOUNTS_URL, or copy the line that `python -m simulator` prints.",
+        )
+    return Finding(True, "Spotify accepts the app's credentials")
+
+
+def web_api_finding(session: BoundedSession) -> Finding:
+    """Asks who is signed in, without a token: the Web API refuses that with a 401. Raises RateLimited."""
+    problem = f"Web API: there is none at {settings.SPOTIFY_API_URL}."
+    try:
+        session.get(f"{settings.SPOTIFY_API_URL}/me")
+    except RateLimited:
+        raise
+    except AccessTokenRefused:
+        return Finding(True, "Spotify's Web API answers")
+    except Unavailable as error:
+        problem = f"Web API: {error}"
+    except SpotifyError:
+        pass
+    if not settings.SPOTIFY_API_URL.endswith("/v1"):
+        return Finding(False, problem, f"SPOTIFY_API_URL lacks the /v1 at its end: {settings.SPOTIFY_API_URL}/v1")
+    return Finding(False, problem, "Unset SPOTIFY_API_URL, or copy the line that `python -m simulator` prints.")
 
 
 def database_finding() -> Finding:

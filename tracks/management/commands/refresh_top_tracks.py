@@ -39,8 +39,8 @@ class Command(BaseCommand):
             choices=TimeRange.values,
             help="only this one; may be repeated (default: all)",
         )
-        parser.add_argument("--force", action="store_true", help="even if the tables are less than a minute old")
-        parser.add_argument("--dry-run", action="store_true", help="ask Spotify and print the tables, store nothing")
+        parser.add_argument("--force", action="store_true", help="even if the charts are less than a minute old")
+        parser.add_argument("--dry-run", action="store_true", help="ask Spotify and print the charts, store nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         # A polite stop closes the run; the default would leave the lease to run out.
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                     "The database has no tables of this version: run `manage.py migrate` first."
                 ) from None
             raise CommandError(
-                "The database cannot be reached or is busy; the last table stays. Try again later.",
+                "The database cannot be reached or is busy; the last chart stays. Try again later.",
                 returncode=TRY_AGAIN_LATER,
             ) from None
 

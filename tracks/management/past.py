@@ -1,4 +1,4 @@
-"""Weeks of listening, lived through in a second: for the demo and for pictures of a page with a history."""
+"""Weeks of listening to the simulated Spotify, lived through in a second, so that there is a history to see."""
 
 import random
 from collections.abc import Callable
@@ -18,7 +18,7 @@ CHANGES = {TimeRange.SHORT_TERM: 60, TimeRange.MEDIUM_TERM: 25, TimeRange.LONG_T
 def live_through(*, days: int, shuffle: Callable[[str], None]) -> None:
     """Refreshes the host's tables once for each day; `shuffle` changes the ranking of a time range at Spotify."""
     listener = Listener.objects.get(is_host=True)
-    chance = random.Random(days)
+    chance = random.Random(days)  # noqa: S311  (the same past each time)
     for left in range(days, 0, -1):
         _a_day_passes()
         for time_range, percent in CHANGES.items():
