@@ -20,10 +20,14 @@ OVERHEAD_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """An answer as it was rendered, and of which version of the charts."""
+    """An answer as it was rendered, and of which version of the charts.
+
+    `pairs` are the headers once more, as the server takes them.
+    """
 
     body: bytes
     headers: ResponseHeaders
+    pairs: list[tuple[str, str]]
     etag: str
     version: Version
 
@@ -41,7 +45,7 @@ class Page:
         headers["ETag"] = etag
         if version and version[1]:
             headers["Last-Modified"] = http_date(version[1].timestamp())
-        return cls(body=body, headers=headers, etag=etag, version=version)
+        return cls(body=body, headers=headers, pairs=list(headers.items()), etag=etag, version=version)
 
     @property
     def last_modified(self) -> int | None:
@@ -56,8 +60,9 @@ class Page:
 class LayeredHeaders(MutableMapping[str, Any]):
     """An answer's own headers over those of the page, which are not copied and checked again for each visitor."""
 
-    def __init__(self, page: ResponseHeaders) -> None:
+    def __init__(self, page: ResponseHeaders, pairs: list[tuple[str, str]]) -> None:
         self.page = page
+        self.pairs = pairs
         self.own = ResponseHeaders({})
 
     def __getitem__(self, name: str) -> str:
@@ -68,7 +73,7 @@ class LayeredHeaders(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         self.own = ResponseHeaders({**self.page, **self.own})
-        self.page = ResponseHeaders({})
+        self.page, self.pairs = ResponseHeaders({}), []
         del self.own[name]
 
     def __contains__(self, name: object) -> bool:
@@ -83,7 +88,9 @@ class LayeredHeaders(MutableMapping[str, Any]):
 
     def items(self) -> Any:
         own = list(self.own.items())
-        return [pair for pair in self.page.items() if pair[0] not in self.own] + own
+        if any(name in self.page for name, _ in own):
+            return [pair for pair in self.pairs if pair[0] not in self.own] + own
+        return self.pairs + own
 
 
 class SharedResponse(HttpResponse):
@@ -91,7 +98,7 @@ class SharedResponse(HttpResponse):
 
     def __init__(self, page: Page, *, age: float) -> None:
         super().__init__(page.body)
-        self.headers = LayeredHeaders(page.headers)  # type: ignore[assignment]
+        self.headers = LayeredHeaders(page.headers, page.pairs)  # type: ignore[assignment]
         self.headers["Age"] = str(max(0, int(age)))
 
 
