@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
 # Tests that do not work on the tests' database, or show its pages in a browser: once is enough.
-ONCE := browser test_demo.py test_settings.py test_simulator.py test_transform.py test_transform_properties.py test_translations.py
+ONCE := browser simulator commands/test_demo.py test_settings.py etl/test_transform.py etl/test_transform_properties.py test_translations.py
 
 .PHONY: help demo run test lint format messages screenshots bench restore-drill secrets audit image clean
 

@@ -24,7 +24,7 @@ from simulator.catalogue import SONGS, TIME_RANGES
 from simulator.state import pkce_challenge
 
 REDIRECT_URI = "http://127.0.0.1:8000/accounts/spotify/login/callback/"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the units of deploy/systemd may write to. tests/test_production.py asks systemd whether it takes them."""
+"""What the units of deploy/systemd may write to. tests/deploy/test_production.py asks systemd whether it takes them."""
 
 import re
 
