@@ -10,7 +10,7 @@ import polib
 import pytest
 
 from tests.conftest import ROOT, Browser, environment
-from tests.views.test_views import PAGES
+from tests.helpers import PAGES
 
 CATALOGUE = ROOT / "locale/es/LC_MESSAGES/django.po"
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from simulator import Fault, Simulator
 from tests.browser.conftest import Visit, Visitor
-from tests.views.test_views import an_hour_passes
+from tests.factories import an_hour_passes
 from tracks.management.past import live_through
 from tracks.models import Listener, Placement, Snapshot
 

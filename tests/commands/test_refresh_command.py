@@ -10,37 +10,16 @@ from typing import Any
 import pytest
 from allauth.socialaccount.models import SocialToken
 from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser, Manage
+from tests.factories import expire
+from tests.helpers import TOKEN, TOP, names, run
 from tracks.models import Artist, Listener, RefreshRun, Snapshot, SpotifyPause, Track
 from tracks.spotify.tokens import decrypt
 
 pytestmark = pytest.mark.django_db
-
-TOP = "/v1/me/top/tracks"
-TOKEN = "/api/token"
-
-
-def run(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr (the one line of a CommandError) of the command with --force."""
-    out, err = StringIO(), StringIO()
-    try:
-        call_command("refresh_top_tracks", "--force", *arguments, stdout=out, stderr=err)
-    except CommandError as error:
-        return error.returncode, out.getvalue(), err.getvalue() + str(error)
-    return 0, out.getvalue(), err.getvalue()
-
-
-def names(visitor: Browser, time_range: str = "short_term") -> list[str]:
-    return [track["name"] for track in visitor.get(f"/tracks.json?time_range={time_range}").json()["tracks"]]
-
-
-def expire() -> None:
-    SocialToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-
 
 # What it does when all is well
 

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -14,46 +13,18 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment
+from tests.helpers import TOP, at_once, tables, wait_for_call
 from tracks.etl import lease
 from tracks.etl.service import refresh
-from tracks.models import Listener, Placement, RefreshRun, Snapshot, TimeRange
+from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.adapter import SocialAccountAdapter
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-TOP = "/v1/me/top/tracks"
-
-
-def at_once(*tasks: Callable[[], Any]) -> list[Any]:
-    """What each returns or raises, each run in a thread with connections of its own."""
-    results: list[Any] = [None] * len(tasks)
-    barrier = threading.Barrier(len(tasks))
-
-    def work(number: int) -> None:
-        try:
-            barrier.wait(10)
-            results[number] = tasks[number]()
-        except Exception as error:
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(tasks))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
-
-
-def tables() -> list[tuple[Any, ...]]:
-    """Everything that the pages show, snapshots and placements alike."""
-    return list(Placement.objects.order_by("pk").values_list("snapshot", "position", "track", "track__name"))
 
 
 @pytest.fixture
@@ -73,13 +44,6 @@ def start(host: Browser) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def wait_for_call(simulator: Simulator, count: int = 1) -> None:
-    deadline = time.monotonic() + 20
-    while len(simulator.calls) < count:
-        assert time.monotonic() < deadline, "no call reached Spotify"
-        time.sleep(0.02)
 
 
 # Two at once

@@ -16,10 +16,9 @@ from allauth.socialaccount.models import SocialToken
 from django.db import OperationalError, connection, connections, transaction
 
 from simulator import Fault, Simulator
-from tests.commands.test_refresh_command import TOKEN, TOP, expire, names, run
 from tests.conftest import ROOT, Browser, Manage, environment
-from tests.etl.test_concurrency import at_once, tables, wait_for_call
-from tests.views.test_views import item
+from tests.factories import expire, item
+from tests.helpers import TOKEN, TOP, at_once, names, run, tables, wait_for_call
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.spotify.tokens import decrypt

@@ -15,7 +15,7 @@ import requests
 
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment, free_port
-from tests.views.test_views import an_hour_passes
+from tests.factories import an_hour_passes
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.ops.logs import add_request_id

@@ -15,7 +15,7 @@ from django.test import Client
 
 from simulator import Simulator
 from tests.conftest import Browser
-from tests.views.test_views import PAGES
+from tests.helpers import PAGES
 
 pytestmark = pytest.mark.django_db
 

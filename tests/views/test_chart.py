@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from simulator import Simulator
 from tests.conftest import Browser
-from tests.views.test_views import item
+from tests.factories import item
 from tracks.etl.service import refresh
 from tracks.management.past import live_through
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track

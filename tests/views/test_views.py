@@ -9,45 +9,22 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tracks.models import Listener, RefreshRun, Snapshot, SpotifyPause, TimeRange, Track
+from tests.factories import an_hour_passes, item
+from tests.helpers import PAGES, TOP
+from tracks.models import Listener, RefreshRun, SpotifyPause, TimeRange, Track
 from tracks.spreadsheet import neutralised
 
 pytestmark = pytest.mark.django_db
 
-TOP = "/v1/me/top/tracks"
 COLUMNS = ["name", "artist", "album", "popularity", "duration_ms", "release_date", "duration_min", "release_year"]
 TRACK_KEYS = {"position", "id", "name", "artist", "artists", "album", "popularity", "duration_ms", "duration_min",
               "release_date", "release_year", "explicit", "url", "image_url"}  # fmt: skip
-PAGES = [("visitor", "/"), ("visitor", "/artists/"), ("visitor", "/history/"), ("visitor", "/privacy"),
-         ("visitor", "/login"), ("visitor", "/nothing"), ("host", "/"), ("host", "/disconnect")]  # fmt: skip
 HOSTILE = """</title><script>alert("x")</script>'"&{{ 7*7 }}"""
-
-
-def item(number: int, **changes: Any) -> dict[str, Any]:
-    """A track as Spotify sends it in Development Mode."""
-    key = f"{number:022d}"
-    return {
-        "id": key,
-        "name": f"Song {number}",
-        "artists": [{"id": f"{number:021d}A", "name": "Someone", "external_urls": {}}],
-        "album": {"name": "Album", "images": [], "release_date": "2020-03-01", "release_date_precision": "day"},
-        "duration_ms": 215_000,
-        "explicit": False,
-        "external_urls": {"spotify": f"https://open.spotify.com/track/{key}"},
-        **changes,
-    }
-
-
-def an_hour_passes() -> None:
-    """The tables are old enough to be asked for again."""
-    hour = timedelta(hours=1)
-    Snapshot.objects.update(first_seen_at=F("first_seen_at") - hour, confirmed_at=F("confirmed_at") - hour)
 
 
 def show(browser: Browser, simulator: Simulator, *items: dict[str, Any]) -> None:
