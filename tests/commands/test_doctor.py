@@ -161,7 +161,7 @@ def test_an_answer_that_drips_does_not_hold_it_up(
     simulator.fault("/v1/me", Fault(drip_body=0.1))
     started = time.monotonic()
     assert "Web API: Spotify took too long to answer" in doctor()[1]
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 12
 
 
 def test_a_wait_that_spotify_asks_of_it_is_told_and_kept(listener: Listener, simulator: Simulator) -> None:
@@ -178,6 +178,7 @@ def test_it_names_the_port_that_the_site_has(manage: Manage, db: None, simulator
     assert "http://127.0.0.1:8090/accounts/spotify/login/callback/" in out and "8000" not in out
 
 
+@pytest.mark.database
 def test_pending_migrations_are_told(listener: Listener) -> None:
     MigrationRecorder.Migration.objects.filter(app="tracks").latest("id").delete()
     assert "1 migrations are pending" in doctor()[1]
