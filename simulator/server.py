@@ -89,6 +89,7 @@ class Simulator(State):
     def stop(self) -> None:
         """Close the port and every connection; from now on connections are refused."""
         self._server.stopping.set()
+        self.release()
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
@@ -162,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         simulator = self.server.simulator
         request = self._request()
+        # Before the call shows: whoever has seen it may let it go.
+        released = simulator.released
         if not request.path.startswith(("/_simulator/", "/image/", "/favicon.ico")):
             simulator.calls.append(
                 Call(request.method, request.path, request.query, request.headers, request.form, time.time())
@@ -173,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fault.after:
             _answer(simulator, request)
-        if self.server.stopping.wait(fault.delay) or fault.loses_answer:
+        released.wait(fault.delay)
+        if self.server.stopping.is_set() or fault.loses_answer:
             return
         answer = fault.answer() if fault.replaces_answer else _answer(simulator, request)
         deliver(self.connection, answer, fault, self.server.stopping)

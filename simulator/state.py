@@ -85,11 +85,13 @@ class State:
         self.issued: set[str] = set()
         self._started_extended = extended
         self._lock = threading.RLock()
+        self.released = threading.Event()
         self.reset()
 
     def reset(self) -> None:
         """Put everything back as it was at the start; only `issued` is kept."""
         with self._lock:
+            self.release()
             self.calls: list[Call] = []
             self.accounts: dict[str, Account] = default_accounts(base_url=self.url)
             self.current = "host"
@@ -220,6 +222,12 @@ class State:
         with self._lock:
             for pending in self._faults.values():
                 pending.clear()
+
+    def release(self) -> None:
+        """Let the delayed answers go now; later ones take their time again."""
+        with self._lock:
+            self.released.set()
+            self.released = threading.Event()
 
     def take_fault(self, path: str, time_range: str) -> Fault | None:
         """Return the fault that is due for this call, and count it as used."""

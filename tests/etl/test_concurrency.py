@@ -20,6 +20,7 @@ from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment
 from tests.helpers import TOP, at_once, tables, wait_for_call
 from tracks.etl import lease
+from tracks.etl.results import RefreshResult
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.adapter import SocialAccountAdapter
@@ -51,8 +52,19 @@ def start(host: Browser) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
 
 def test_of_two_refreshes_at_once_one_works_and_the_other_says_so(listener: Listener, simulator: Simulator) -> None:
     simulator.shuffle("host", "short_term")
-    simulator.fault(TOP, Fault(delay=0.5), times=1)
-    results = at_once(*[partial(refresh, listener=listener, trigger="cron", force=True)] * 3)
+    simulator.fault(TOP, Fault(delay=9), times=1)
+    turned_away = []
+
+    def attempt() -> RefreshResult:
+        result = refresh(listener=listener, trigger="cron", force=True)
+        if result.outcome == "busy":
+            turned_away.append(result)
+        if len(turned_away) == 2:
+            wait_for_call(simulator)
+            simulator.release()
+        return result
+
+    results = at_once(*[attempt] * 3)
     assert sorted(result.outcome for result in results) == ["busy", "busy", "refreshed"]
     assert all(result.ok for result in results)
     assert len(simulator.calls) == 3
@@ -64,7 +76,7 @@ def test_two_cron_runs_and_a_button_press_all_end_well(
     host: Browser, simulator: Simulator, start: Callable[[], Any]
 ) -> None:
     simulator.shuffle("host", "short_term")
-    simulator.fault(TOP, Fault(delay=4), times=1)
+    simulator.fault(TOP, Fault(delay=9), times=1)
     first = start()
     wait_for_call(simulator)
     second = start()
@@ -72,6 +84,7 @@ def test_two_cron_runs_and_a_button_press_all_end_well(
     assert "Another refresh is at work" in host.get("/").content.decode()
     out, err = second.communicate(timeout=20)
     assert (second.returncode, err) == (0, "") and "Another refresh is at work" in out
+    simulator.release()
     out, err = first.communicate(timeout=20)
     assert (first.returncode, err) == (0, "") and out.count(" extracted, ") == 3
     assert len(simulator.calls) == 3
@@ -165,12 +178,13 @@ def test_a_crash_at_any_statement_leaves_the_old_table_whole(listener: Listener,
 def test_a_refresh_whose_lease_ran_out_loads_nothing(listener: Listener, simulator: Simulator) -> None:
     before = tables()
     simulator.shuffle("host", "short_term")
-    simulator.fault(TOP, Fault(delay=1), times=1)
+    simulator.fault(TOP, Fault(delay=9), times=1)
 
     def steal() -> None:
         wait_for_call(simulator)
         Listener.objects.update(lease_until=timezone.now())
         assert lease.claim(Listener.objects.get(), tuple(TimeRange), force=True)
+        simulator.release()
 
     result, _ = at_once(partial(refresh, listener=listener, trigger="cron", force=True), steal)
     assert result.outcome == "abandoned" and tables() == before
@@ -180,11 +194,13 @@ def test_a_refresh_whose_lease_ran_out_loads_nothing(listener: Listener, simulat
 def test_a_listener_who_disconnects_during_a_refresh_stays_deleted(
     host: Browser, listener: Listener, simulator: Simulator
 ) -> None:
-    simulator.fault(TOP, Fault(delay=1), times=1)
+    simulator.fault(TOP, Fault(delay=9), times=1)
 
     def leave() -> Any:
         wait_for_call(simulator)
-        return host.press("/disconnect", on="/disconnect", confirm="yes")
+        response = host.press("/disconnect", on="/disconnect", confirm="yes")
+        simulator.release()
+        return response
 
     result, response = at_once(partial(refresh, listener=listener, trigger="cron", force=True), leave)
     assert response.status_code == 302
@@ -197,11 +213,13 @@ def test_readers_see_the_old_table_while_a_refresh_is_at_work(
 ) -> None:
     before = host.get("/tracks.json").json()
     simulator.shuffle("host", "short_term")
-    simulator.fault(TOP, Fault(delay=0.5), times=1)
+    simulator.fault(TOP, Fault(delay=9), times=1)
 
     def look() -> Any:
         wait_for_call(simulator)
-        return Browser().get("/tracks.json").json()
+        seen = Browser().get("/tracks.json").json()
+        simulator.release()
+        return seen
 
     result, seen = at_once(partial(refresh, listener=listener, trigger="cron", force=True), look)
     assert result.ok and seen == before

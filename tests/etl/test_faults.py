@@ -245,12 +245,13 @@ def cut_connections(which: str = "true") -> None:
 def test_a_database_restarted_during_the_extract(host: Browser, simulator: Simulator) -> None:
     before = tables()
     simulator.shuffle("host", "short_term")
-    simulator.fault(TOP, Fault(delay=1), times=1)
+    simulator.fault(TOP, Fault(delay=9), times=1)
     listener = Listener.objects.get()
 
     def cut() -> None:
         wait_for_call(simulator)
         cut_connections()
+        simulator.release()
 
     result, _ = at_once(partial(refresh, listener=listener, trigger="cron", force=True), cut)
     connection.close()  # the test's own was cut too

@@ -496,6 +496,11 @@ class TestFaults:
         assert api(sim, http, "/me").json()["id"] == "simulated-host"
         assert time.monotonic() - start >= 0.3
 
+    def test_a_delayed_answer_can_be_let_go(self, sim: Simulator, http: requests.Session) -> None:
+        sim.fault("/v1/me", Fault(delay=60), times=1)
+        threading.Timer(0.2, sim.release).start()
+        assert api(sim, http, "/me", timeout=30).json()["id"] == "simulated-host"
+
     def test_hang_outlasts_a_timeout(self, sim: Simulator, http: requests.Session) -> None:
         sim.fault("/v1/me", Fault.hang(60))
         with pytest.raises(requests.ReadTimeout):
