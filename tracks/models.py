@@ -37,20 +37,24 @@ class TimeRange(models.TextChoices):
     @property
     def headline(self) -> "StrPromise":
         """What the chart of this time is; takes %(n)d, the number of its songs."""
-        return {
-            TimeRange.SHORT_TERM: _("Top %(n)d songs of the last 4 weeks"),
-            TimeRange.MEDIUM_TERM: _("Top %(n)d songs of the last 6 months"),
-            TimeRange.LONG_TERM: _("Top %(n)d songs of the last year"),
-        }[self]
+        match self:
+            case TimeRange.SHORT_TERM:
+                return _("Top %(n)d songs of the last 4 weeks")
+            case TimeRange.MEDIUM_TERM:
+                return _("Top %(n)d songs of the last 6 months")
+            case TimeRange.LONG_TERM:
+                return _("Top %(n)d songs of the last year")
 
     @property
     def in_sentence(self) -> "StrPromise":
         """The time within a sentence."""
-        return {
-            TimeRange.SHORT_TERM: _("last 4 weeks"),
-            TimeRange.MEDIUM_TERM: _("last 6 months"),
-            TimeRange.LONG_TERM: _("last year"),
-        }[self]
+        match self:
+            case TimeRange.SHORT_TERM:
+                return _("last 4 weeks")
+            case TimeRange.MEDIUM_TERM:
+                return _("last 6 months")
+            case TimeRange.LONG_TERM:
+                return _("last year")
 
 
 class ListenerQuerySet(models.QuerySet["Listener"]):
