@@ -1,5 +1,6 @@
 """/metrics, off unless METRICS_TOKEN is set, and asked with it."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,9 +113,13 @@ class TestRequests:
         assert any('route="/history/<int:pk>/"' in name for name in counts)
 
     def test_leave_no_files_behind(self, server: Server) -> None:
-        environment = Path(f"/proc/{server.process.pid}/environ").read_text()
-        folder = Path(environment.partition("PROMETHEUS_MULTIPROC_DIR=")[2].partition("\0")[0])
-        assert list(folder.glob("*.db"))
+        master = server.process.pid
+        worker = Path(f"/proc/{master}/task/{master}/children").read_text().split()[0]
+        # Its figures are files that it has mapped into its memory.
+        mapped = re.findall(
+            r"\S+/top-twenty-metrics-\w+(?=/.+\.db$)", Path(f"/proc/{worker}/maps").read_text(), re.MULTILINE
+        )
+        folder = Path(mapped[0])
         assert server.stop() == 0
         deadline = time.monotonic() + 5
         while folder.exists():
