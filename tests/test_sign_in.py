@@ -256,7 +256,7 @@ def test_what_spotify_does_wrong_becomes_a_page_that_says_what_to_do(
 
 def test_a_sign_in_makes_no_call_while_spotify_says_wait(visitor: Browser, simulator: Simulator) -> None:
     address = visitor.start_sign_in()
-    SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(hours=1))
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
     assert visitor.press("/accounts/spotify/login/").status_code == 503
     response = visitor.come_back(address)
     assert response.status_code == 503
