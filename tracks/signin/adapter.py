@@ -37,7 +37,9 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         # allauth notes the Spotify account in the session; the user's number is enough there.
         request.session.pop("account_authentication_methods", None)
-        listener = Listener.objects.get(account__user=user)
+        listener = Listener.objects.filter(account__user=user).first()
+        if listener is None:  # who disconnected in another window at the same moment
+            return response
         result = refresh(listener=listener, trigger=RefreshRun.Trigger.SIGN_IN, force=True)
         messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
         return response
