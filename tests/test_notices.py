@@ -12,7 +12,6 @@ import pytest
 from django.core import mail
 from django.core.mail import BadHeaderError
 from django.core.management import CommandError, call_command
-from django.db.models import F
 from django.utils import timezone
 
 from simulator import Fault, Simulator
@@ -183,8 +182,8 @@ def test_a_recovery_is_told_whatever_cured_it(
     host: Browser, hook: Hook, simulator: Simulator, settings: Any, cure: str
 ) -> None:
     settings.REFRESH_TOKEN = "let me in"
-    overdue(simulator)
-    Snapshot.objects.update(confirmed_at=F("first_seen_at"))
+    moment = overdue(simulator)
+    Snapshot.objects.update(first_seen_at=moment, confirmed_at=moment)
     if cure == "sign_in":
         Browser().sign_in()
     elif cure == "button":

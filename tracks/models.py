@@ -105,10 +105,7 @@ class Listener(models.Model):
 class UserSession(AbstractBaseSession):
     """A session, of a user or of somebody who is about to sign in. Deleting the user ends it."""
 
-    # Without a constraint: the user may go while a session is being written, which then lapses by itself.
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions", db_constraint=False
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions")
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:

@@ -1,5 +1,3 @@
-import django.db.models.deletion
-from django.conf import settings
 from django.db import migrations, models
 
 
@@ -21,10 +19,7 @@ def one_row(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("tracks", "0007_user_sessions"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-    ]
+    dependencies = [("tracks", "0007_user_sessions")]
 
     operations = [
         migrations.RemoveConstraint("spotifypause", "one_pause"),
@@ -51,17 +46,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             "codeexchanges",
             models.CheckConstraint(condition=models.Q(("pk", 1)), name="one_count_of_exchanges"),
-        ),
-        # A user may go while a session of theirs is being written: the session then lapses, instead of an error.
-        migrations.AlterField(
-            "usersession",
-            "user",
-            models.ForeignKey(
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="sessions",
-                to=settings.AUTH_USER_MODEL,
-            ),
         ),
     ]

@@ -32,6 +32,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Says nothing: the site has words of its own."""
 
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Signs the user in, or nobody if the user disconnected at the same moment: the lock says who was first."""
+        with transaction.atomic():
+            if not User.objects.select_for_update().filter(pk=user.pk).exists():
+                raise ImmediateHttpResponse(redirect("index"))
+            super().login(request, user)
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """After a sign-in with Spotify, the first thing is a fresh table."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
