@@ -21,6 +21,8 @@ SECRET_KEY = env.required(
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 DEBUG = env.flag("DEBUG")
 BEHIND_PROXY = env.flag("BEHIND_PROXY")
+# How many proxies stand in front, each adding an address at the right of X-Forwarded-For.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 1, least=0, most=10)
 PORT = env.number("PORT", 8000, least=1, most=65_535)
 SITE_NAME = env.text("SITE_NAME", "Top Twenty")
 
@@ -117,6 +119,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "tracks.signin.backends.NoFurther",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -151,6 +154,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+RATELIMIT_ENABLE = True
 # Each worker counts for itself: a limit against floods needs no shared cache.
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 

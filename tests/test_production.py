@@ -124,9 +124,12 @@ def test_web_and_cron_on_render_share_settings_database_and_credentials() -> Non
         assert {"key": "DATABASE_URL", "fromDatabase": {"name": "top-twenty-db", "property": "connectionString"}} in (
             service["envVars"]
         )
+    assert {"key": "BEHIND_PROXY", "value": "on"} in group["envVars"]
+    # X-Forwarded-For: visitor, edge.
+    assert {"key": "TRUSTED_PROXIES", "value": "2"} in group["envVars"]
     asked = {variable["key"] for variable in web["envVars"] if variable.get("sync") is False}
     copied = {variable["key"] for variable in cron["envVars"] if "fromService" in variable}
-    assert asked == copied == {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_HOST_ID"}
+    assert asked == copied - {"ALLOWED_HOSTS"} == {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_HOST_ID"}
     assert web["healthCheckPath"] == "/live" and "migrate" in web["preDeployCommand"]
     assert cron["schedule"].endswith(" * * * *") and cron["dockerCommand"].endswith("refresh_top_tracks")
 

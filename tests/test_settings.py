@@ -76,6 +76,7 @@ BAD = [
                          "https://api.example.com?", "https://api.example.com/v1#hunter2"]),
     ("TOP_TRACKS_LIMIT", ["00", "21", "abc", "-3", "1.5", "1e1", "٣", "9" * 5000]),
     ("PORT", ["0", "65536", "http"]),
+    ("TRUSTED_PROXIES", ["-1", "11", "two", "1.0"]),
     ("STAGING_DIR", ["staging", "./staging", "~/staging"]),
 ]  # fmt: skip
 
@@ -156,6 +157,8 @@ def test_only_the_secret_key_must_be_set() -> None:
         ("SPOTIFY_ACCOUNTS_URL", "http://[::1]:9000", "http://[::1]:9000"),
         ("SPOTIFY_ACCOUNTS_URL", "http://localhost:9000", "http://localhost:9000"),
         ("TOP_TRACKS_LIMIT", "1", 1),
+        ("TRUSTED_PROXIES", "0", 0),
+        ("TRUSTED_PROXIES", "10", 10),
         ("TOP_TRACKS_LIMIT", "20", 20),
         ("STAGING_DIR", "/var/lib/top", "/var/lib/top"),
     ],

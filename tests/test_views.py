@@ -460,6 +460,6 @@ def test_the_host_is_not_offered_to_sign_in_again(host: Browser, visitor: Browse
 
 
 def test_a_pause_of_spotify_does_not_reach_the_readers(host: Browser, visitor: Browser) -> None:
-    SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(days=1))
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(days=1))
     response = visitor.get("/")
     assert response.status_code == 200 and b"wait" not in response.content

@@ -412,12 +412,27 @@ class Notice(models.Model):
 
 
 class SpotifyPause(models.Model):
-    """Until when Spotify told the whole app not to call (429, Retry-After). At most one row."""
+    """Until when Spotify told the whole app not to call one of its services (429, Retry-After): a row for each."""
 
+    class Service(models.TextChoices):
+        ACCOUNTS = "accounts", _("accounts")
+        API = "api", _("Web API")
+
+    service = models.CharField(max_length=10, choices=Service, unique=True)
     until = models.DateTimeField()
 
+    def __str__(self) -> str:
+        return f"{self.get_service_display()}, until {self.until:%Y-%m-%d %H:%M} UTC"
+
+
+class CodeExchanges(models.Model):
+    """How many codes of sign-ins the whole site exchanged for tokens in the minute since `since`. At most one row."""
+
+    since = models.DateTimeField()
+    count = models.PositiveSmallIntegerField()
+
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_pause")]
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_count_of_exchanges")]
 
     def __str__(self) -> str:
-        return f"until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"{self.count} since {self.since:%Y-%m-%d %H:%M:%S} UTC"

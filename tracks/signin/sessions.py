@@ -10,11 +10,18 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 
 from tracks.models import UserSession
 
+# How long who has not signed in is remembered: for a sign-in that is under way.
+ANONYMOUS_SECONDS = 3600
+
 
 class SessionStore(DatabaseSessionStore):
     @classmethod
     def get_model_class(cls) -> type[UserSession]:
         return UserSession
+
+    def get_session_cookie_age(self) -> int:
+        """The seconds until the session lapses."""
+        return int(super().get_session_cookie_age()) if SESSION_KEY in self else ANONYMOUS_SECONDS
 
     def create_model_instance(self, data: dict[str, Any]) -> UserSession:
         session = super().create_model_instance(data)
