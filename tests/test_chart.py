@@ -1,4 +1,4 @@
-"""What people come back for: movement, history, one song's course, the artists, the feed."""
+"""What people come back for: movement, history, one song's history, the artists, the feed."""
 
 import re
 from collections.abc import Callable
@@ -112,16 +112,16 @@ def test_nothing_new_is_said_too(hear: Callable[..., None], visitor: Browser) ->
 # One song
 
 
-def test_a_songs_page_shows_its_course_in_each_time_range(hear: Callable[..., None], visitor: Browser) -> None:
+def test_a_songs_page_shows_its_history_in_each_time_range(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3)
     hear(3, 2)
     hear(3, 1)
     page = visitor.get(f"/tracks/{key(1)}/").content.decode()
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "Now 2 Peak 1 Times in the chart 2" in text
-    course = re.findall(r'<data value="(\d+)">|not in the chart', page.partition("<tbody>")[2])
-    assert course == ["1", "", "2"]
-    assert page.count('<section class="course">') == 1
+    stays = re.findall(r'<data value="(\d+)">|not in the chart', page.partition("<tbody>")[2])
+    assert stays == ["1", "", "2"]
+    assert re.findall(r"<h2>([^<]*)</h2>", page) == ["Last 4 weeks"]
     assert f'href="https://open.spotify.com/track/{key(1)}"' in page
 
 
