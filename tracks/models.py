@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from tracks import derived
 
@@ -35,11 +36,15 @@ class TimeRange(models.TextChoices):
 
     @property
     def headline(self) -> "StrPromise":
-        """What the chart of this time is; takes %(n)d, the number of its songs."""
+        """What the chart of this time is; takes `% {"n": the number of its songs}`, which chooses the plural too."""
         return {
-            TimeRange.SHORT_TERM: _("Top %(n)d songs of the last 4 weeks"),
-            TimeRange.MEDIUM_TERM: _("Top %(n)d songs of the last 6 months"),
-            TimeRange.LONG_TERM: _("Top %(n)d songs of the last year"),
+            TimeRange.SHORT_TERM: ngettext_lazy(
+                "The top song of the last 4 weeks", "Top %(n)d songs of the last 4 weeks", "n"
+            ),
+            TimeRange.MEDIUM_TERM: ngettext_lazy(
+                "The top song of the last 6 months", "Top %(n)d songs of the last 6 months", "n"
+            ),
+            TimeRange.LONG_TERM: ngettext_lazy("The top song of the last year", "Top %(n)d songs of the last year", "n"),
         }[self]
 
     @property
@@ -94,6 +99,10 @@ class Listener(models.Model):
         year, month = self.authorized_at.year + (month > 12), (month - 1) % 12 + 1
         day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])
         return self.authorized_at.replace(year=year, month=month, day=day)
+
+    @property
+    def has_lapsed(self) -> bool:
+        return self.sign_in_again_by <= timezone.now()
 
     @property
     def lapses_soon(self) -> bool:

@@ -24,7 +24,7 @@ FORMATS = {
 @register.filter
 def headline(time_range: TimeRange, songs: int) -> str:
     """What stands over a chart of so many songs; an empty one is announced by the number it may have."""
-    return str(time_range.headline) % {"n": songs or settings.TOP_TRACKS_LIMIT}
+    return str(time_range.headline % {"n": songs or settings.TOP_TRACKS_LIMIT})
 
 
 @register.filter
