@@ -41,13 +41,12 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A song's stays and their lines.
+    """The lines of a song's stays.
 
     `held` draws each stay in the chart as a stroke as long as the stay, `moved` joins two stays that follow each other.
     Both are SVG paths in a view box WIDTH wide and from place 1 to `lowest`. An absence is a gap in both.
     """
 
-    stays: list[Stay]
     lowest: int
     held: str
     moved: str
@@ -85,7 +84,6 @@ def draw(stays: Iterable[Stay], *, lowest: int) -> Drawing | None:
 
     last = stays[-1]
     return Drawing(
-        stays=stays,
         lowest=lowest,
         held="".join(f"M{across(s.since):g} {s.position}H{across(s.until):g}" for s in stays if s.position),
         moved="".join(

@@ -44,7 +44,9 @@ class TimeRange(models.TextChoices):
             TimeRange.MEDIUM_TERM: ngettext_lazy(
                 "The top song of the last 6 months", "Top %(n)d songs of the last 6 months", "n"
             ),
-            TimeRange.LONG_TERM: ngettext_lazy("The top song of the last year", "Top %(n)d songs of the last year", "n"),
+            TimeRange.LONG_TERM: ngettext_lazy(
+                "The top song of the last year", "Top %(n)d songs of the last year", "n"
+            ),
         }[self]
 
     @property
