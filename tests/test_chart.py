@@ -151,7 +151,7 @@ def test_each_song_that_is_named_leads_to_its_page_in_quotes_of_its_own(
     hear(1, 2, 3)
     hear(4, 5, 1)
     hear(1, 4)
-    for path, found in (("/", {4, 5}), ("/history/", {1, 4, 5})):
+    for path, found in (("/", {1, 5}), ("/history/", {1, 4, 5})):
         page = visitor.get(path).content.decode()
         links = re.findall(r'<q><bdi><a href="/tracks/(\d+)/">Song (\d+)</a></bdi></q>', page)
         assert {int(number) for _, number in links} == found and all(int(pk) == int(number) for pk, number in links)

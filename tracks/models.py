@@ -36,7 +36,7 @@ class TimeRange(models.TextChoices):
 
     @property
     def headline(self) -> "StrPromise":
-        """What the chart of this time is; takes `% {"n": the number of its songs}`, which chooses the plural too."""
+        """What the chart of this time is; `% {"n": songs}` puts the number in, and chooses the plural."""
         return {
             TimeRange.SHORT_TERM: ngettext_lazy(
                 "The top song of the last 4 weeks", "Top %(n)d songs of the last 4 weeks", "n"

@@ -198,7 +198,10 @@ def test_the_drawing_says_what_the_table_says(weeks: Visit, visit: Visitor) -> N
     page.goto(pages()[5])
     expect(page.locator("table.points").first.locator("thead")).to_contain_text("Since")
     shown = [
-        (*(moment.get_attribute("datetime") for moment in row.locator("time").all()), position.get_attribute("value"))
+        (
+            *(moment.get_attribute("datetime") or "" for moment in row.locator("time").all()),
+            position.get_attribute("value") or "",
+        )
         for row in page.locator("section.song-history").first.locator("tbody tr").all()
         for position in row.locator("data").all()
     ]
