@@ -113,7 +113,7 @@ def test_movement_says_since_when_once(hear: Callable[..., None], visitor: Brows
     hear(1, 2)
     hear(2, 1, 3, days=3)
     then = Snapshot.objects.earliest("first_seen_at").confirmed_at
-    for language, since in (("en", f"since {then:%B} {then.day}"), ("es", rf"desde {then.day} de \w+")):
+    for language, since in (("en", f"since {then:%B} {then.day}"), ("es", rf"desde el {then.day} de \w+")):
         page = visitor.get("/", HTTP_ACCEPT_LANGUAGE=language)
         summary = page.content.decode().partition('<ul class="summary">')[2].partition("</ul>")[0]
         caption = page.content.decode().partition("<caption")[2].partition("</caption>")[0]

@@ -1,6 +1,6 @@
 """Where the line of a song's history lies in its drawing. Pure: no ORM, no language, no clock.
 
-Across, the drawing is WIDTH units of time wide, whatever its width on the screen; down, a unit is a place, 1 at the top.
+Across, it is WIDTH units of time wide, whatever its width on the screen; down, a unit is a place, and 1 is at the top.
 """
 
 from __future__ import annotations
