@@ -88,7 +88,7 @@ def test_the_whole_visit(visit: Visitor, simulator: Simulator, scripts: bool) ->
 
     page.get_by_role("link", name="History").click()
     expect(page.locator(".timeline > li")).to_have_count(2)
-    page.locator(".timeline a").last.click()
+    page.locator(".timeline h2 a").last.click()
     expect(page.locator("table.chart tbody tr")).to_have_count(20)
     page.get_by_role("link", name="The one after").click()
     expect(page.locator(".move.new")).to_have_count(2)
