@@ -33,10 +33,12 @@ def test_the_catalogue_is_complete_and_compiled(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations_keep_the_placeholders_and_the_markup(language: str) -> None:
     for entry in polib.pofile(str(path_of(language))):
-        texts = [entry.msgstr, *entry.msgstr_plural.values()]
-        for text in filter(None, texts):
+        # One song may be worded without its number.
+        pairs = [(entry.msgid, entry.msgstr), (entry.msgid, entry.msgstr_plural.get(0, "")),
+                 (entry.msgid_plural, entry.msgstr_plural.get(1, ""))]  # fmt: skip
+        for source, text in pairs:
             for pattern in (r"%\(\w+\)[ds]", r"</?\w+[^>]*>"):
-                assert sorted(re.findall(pattern, text)) == sorted(re.findall(pattern, entry.msgid)), text
+                assert not text or sorted(re.findall(pattern, text)) == sorted(re.findall(pattern, source)), text
 
 
 @pytest.mark.skipif(shutil.which("xgettext") is None, reason="needs gettext")
@@ -79,6 +81,6 @@ def test_spanish_pages_hold_no_english(host: Browser, visitor: Browser) -> None:
     for browser, path in PAGES:
         page = {"host": host, "visitor": visitor}[browser].get(path, HTTP_ACCEPT_LANGUAGE="es").content.decode()
         body = re.sub(r'<t(able|body).*</t(able|body)>|<ul class="artist-list">.*</ul>\s*</main>', "", page, flags=re.S)
-        body = re.sub(r"(?s)<(span|a|p)[^>]*dir=\"auto\".*?</\1>|<ol.*?</ol>|<p class=\"first\">.*?</p>", "", body)
+        body = re.sub(r"(?s)<bdi>.*?</bdi>|<ol.*?</ol>", "", body)
         words = re.sub(r"<[^>]+>", " ", body)
         assert english.findall(words) == [], path

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from tracks import derived
 
@@ -36,14 +37,14 @@ class TimeRange(models.TextChoices):
 
     @property
     def headline(self) -> "StrPromise":
-        """What the chart of this time is; takes %(n)d, the number of its songs."""
+        """What the chart of this time is; `% {"n": songs}` puts the number in, and chooses the plural."""
         match self:
             case TimeRange.SHORT_TERM:
-                return _("Top %(n)d songs of the last 4 weeks")
+                return ngettext_lazy("The top song of the last 4 weeks", "Top %(n)d songs of the last 4 weeks", "n")
             case TimeRange.MEDIUM_TERM:
-                return _("Top %(n)d songs of the last 6 months")
+                return ngettext_lazy("The top song of the last 6 months", "Top %(n)d songs of the last 6 months", "n")
             case TimeRange.LONG_TERM:
-                return _("Top %(n)d songs of the last year")
+                return ngettext_lazy("The top song of the last year", "Top %(n)d songs of the last year", "n")
 
     @property
     def in_sentence(self) -> "StrPromise":
@@ -99,6 +100,10 @@ class Listener(models.Model):
         year, month = self.authorized_at.year + (month > 12), (month - 1) % 12 + 1
         day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])
         return self.authorized_at.replace(year=year, month=month, day=day)
+
+    @property
+    def has_lapsed(self) -> bool:
+        return self.sign_in_again_by <= timezone.now()
 
     @property
     def lapses_soon(self) -> bool:
