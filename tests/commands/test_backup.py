@@ -14,7 +14,7 @@ from bench.restore_drill import BINARIES
 from tests.conftest import ROOT, Browser, Manage, database_url
 from tracks.models import Artist, Listener, Placement
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="it is about PostgreSQL's programs")
 
 PATH = f"{BINARIES}:{os.environ['PATH']}"

@@ -21,6 +21,9 @@ from django.utils.html import escape
 
 from tests.conftest import ROOT, Manage
 
+# One process runs them all: its two demos serve most of them.
+pytestmark = pytest.mark.xdist_group("demo")
+
 SECONDS = 40
 
 

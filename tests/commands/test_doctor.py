@@ -178,6 +178,7 @@ def test_it_names_the_port_that_the_site_has(manage: Manage, db: None, simulator
     assert "http://127.0.0.1:8090/accounts/spotify/login/callback/" in out and "8000" not in out
 
 
+@pytest.mark.database
 def test_pending_migrations_are_told(listener: Listener) -> None:
     MigrationRecorder.Migration.objects.filter(app="tracks").latest("id").delete()
     assert "1 migrations are pending" in doctor()[1]

@@ -19,7 +19,7 @@ from tests.helpers import TOKEN, TOP, names, run
 from tracks.models import Artist, Listener, RefreshRun, Snapshot, SpotifyPause, Track
 from tracks.spotify.tokens import decrypt
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 # What it does when all is well
 

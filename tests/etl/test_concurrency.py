@@ -24,7 +24,7 @@ from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.adapter import SocialAccountAdapter
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ class TestWhoMayAsk:
 
 
 @pytest.mark.django_db
+@pytest.mark.database
 class TestRefreshes:
     def test_before_anyone_has_signed_in(self, scraper: Client) -> None:
         found = figures(scraper.get("/metrics").text)

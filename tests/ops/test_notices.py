@@ -16,7 +16,7 @@ from simulator import Fault, Simulator
 from tests.conftest import Browser
 from tracks.models import Listener, Notice
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 TOP = "/v1/me/top/tracks"
 

@@ -15,7 +15,7 @@ from tracks.etl.service import refresh
 from tracks.models import Listener, Placement
 from tracks.ops.shared import middleware, store, version
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 GET = store.PageStore.get
 PATHS = ["/", "/tracks.json", "/tracks.csv", "/tracks/sql", "/?time_range=long_term"]

@@ -17,7 +17,7 @@ from tests.conftest import Browser
 from tracks.models import Listener, RefreshRun, SpotifyPause
 from tracks.spotify.tokens import decrypt
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def everything_stored() -> str:

@@ -18,7 +18,7 @@ from tracks.etl.service import refresh
 from tracks.management.past import live_through
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
