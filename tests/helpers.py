@@ -1,5 +1,6 @@
 """What tests of several parts do and look at."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,12 @@ def wait_until(true: Callable[[], object], *, seconds: float = 10) -> None:
     while not true():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
         time.sleep(0.02)
+
+
+def serves(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for_call(simulator: Simulator, count: int = 1) -> None:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ import pytest
 import requests
 from django.utils.html import escape
 
-from tests.conftest import ROOT, Manage
+from tests.conftest import ROOT, Manage, free_port
+from tests.helpers import serves, wait_until
 
 # One process runs them all: its two demos serve most of them.
 pytestmark = pytest.mark.xdist_group("demo")
@@ -46,13 +46,6 @@ class Visit:
     left: list[str]
     serving: bool
     real: list[str]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -93,11 +86,6 @@ def demo(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 def demo_folders(folder: Path) -> list[str]:
     return [path.name for path in folder.glob("top-twenty-demo-*")]
-
-
-def serves(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop(process: "subprocess.Popen[str]", how: signal.Signals) -> None:
@@ -240,9 +228,7 @@ def test_the_clone_line_of_the_readme_reaches_git_as_it_stands(tmp_path: Path) -
 def test_ctrl_c_while_it_still_starts_is_clean_too(tmp_path: Path) -> None:
     port = free_port()
     with demo(tmp_path, port) as process:
-        patience = time.monotonic() + SECONDS
-        while not demo_folders(tmp_path) and time.monotonic() < patience:
-            time.sleep(0.01)
+        wait_until(lambda: demo_folders(tmp_path), seconds=SECONDS)
         stop(process, signal.SIGINT)
         printed, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, printed.strip(), errors) == (0, "Stopped.", "")

@@ -242,7 +242,7 @@ def test_one_failing_range_loads_none_of_them(host: Browser, simulator: Simulato
     assert names(host) == before
 
 
-@pytest.mark.parametrize("seconds", [3, 86_400])
+@pytest.mark.parametrize("seconds", [30, 86_400])
 @pytest.mark.parametrize("quota", [True, False])
 def test_429_is_remembered_for_the_whole_app_and_nobody_waits(
     listener: Listener, simulator: Simulator, seconds: int, quota: bool
@@ -250,9 +250,9 @@ def test_429_is_remembered_for_the_whole_app_and_nobody_waits(
     simulator.fault(TOP, Fault.rate_limited(seconds, quota=quota))
     started = time.monotonic()
     assert run()[0] == 75
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     pause = SpotifyPause.objects.get().until - timezone.now()
-    assert timedelta(seconds=seconds - 2) < pause <= timedelta(seconds=seconds)
+    assert timedelta(seconds=seconds - 10) < pause <= timedelta(seconds=seconds)
     simulator.clear_faults()
     simulator.calls.clear()
     code, _, err = run()
@@ -298,22 +298,21 @@ def test_an_unusable_address_means_later(listener: Listener, settings: Any) -> N
 def test_one_deadline_bounds_whatever_drips(
     listener: Listener, simulator: Simulator, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 1)
     simulator.fault(TOP, fault)
     started = time.monotonic()
     code, _, err = run()
     assert code == 75 and "took too long" in err
-    assert 1.9 < time.monotonic() - started < 3.5
+    assert 0.9 < time.monotonic() - started < 12
 
 
 def test_the_deadline_is_one_for_all_ranges(
     listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
-    simulator.fault(TOP, Fault(delay=0.9))
-    started = time.monotonic()
-    assert run()[0] == 75
-    assert time.monotonic() - started < 3
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 1.5)
+    simulator.fault(TOP, Fault(delay=0.8))
+    assert run("--time-range", "short_term")[0] == 0
+    assert run("--time-range", "short_term", "--time-range", "long_term")[0] == 75
 
 
 def test_fewer_than_20_and_none_are_no_error(host: Browser, simulator: Simulator) -> None:

@@ -62,7 +62,7 @@ def test_a_stop_is_quick_and_clean_also_with_idle_connections(server: Server) ->
         browser.get(f"{server.site}/health", timeout=5)
         started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 12  # gunicorn would wait 20 s for those at work
 
 
 def test_a_stop_waits_for_a_request_at_work(server: Server) -> None:

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, connections, transaction
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment
 from tests.factories import expire, item
-from tests.helpers import TOKEN, TOP, at_once, names, run, tables, wait_for_call
+from tests.helpers import TOKEN, TOP, at_once, names, run, tables, wait_for_call, wait_until
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.spotify.tokens import decrypt
@@ -143,13 +143,13 @@ def test_what_drips_or_hangs_ends_within_12_seconds(
     host: Browser, simulator: Simulator, path: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The bound itself is 10 s; the same code with a smaller one keeps the suite quick.
-    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 2)
+    monkeypatch.setattr("tracks.etl.service.EXTRACT_SECONDS", 1)
     before = names(host)
     expire()
     simulator.fault(path, fault)
     started = time.monotonic()
     code, _, err = run()
-    assert code == 75 and "took too long" in err and time.monotonic() - started < 4
+    assert code == 75 and "took too long" in err and time.monotonic() - started < 12
     assert names(Browser()) == before
     check_the_run_and_the_token(simulator, code)
 
@@ -159,7 +159,7 @@ def test_the_bound_is_real_for_a_process(host: Browser, simulator: Simulator, ma
     simulator.fault(TOP, Fault(drip_body=0.5))
     started = time.monotonic()
     assert manage("refresh_top_tracks", "--force").returncode == 75
-    assert 9 < time.monotonic() - started < 14  # with the start of the process
+    assert 9 < time.monotonic() - started < 20  # with the start of the process
 
 
 WRONG: list[Any] = [
@@ -285,13 +285,14 @@ def hold_up_the_load() -> Callable[[], None]:
 
 
 def wait_for_the_load() -> None:
-    for _ in range(200):
+    def is_waiting() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.05)
-    raise AssertionError("no load is waiting")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            return bool(cursor.fetchone()[0])
+
+    wait_until(is_waiting, seconds=30)
 
 
 @postgresql
@@ -311,16 +312,13 @@ def test_the_load_is_interrupted(host: Browser, simulator: Simulator, manage: Ma
             cut_connections("wait_event_type = 'Lock'")
         else:
             process.send_signal(signal.Signals[end])
-            time.sleep(0.3)
+            process.wait(20)
     finally:
         let_go()
     _, err = process.communicate(timeout=20)
     assert process.returncode == {"SIGTERM": 75, "SIGKILL": -9, "restart": 75}[end], err
     assert "Traceback" not in err
-    deadline = time.monotonic() + 5
-    while tables() != before:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: tables() == before)
     Listener.objects.update(lease_until=None)
     result = manage("refresh_top_tracks", "--force")
     assert result.returncode == 0 and "2 new" in result.stdout

@@ -30,6 +30,11 @@ ITEM: dict[str, Any] = {
 }
 
 
+def without(name: str) -> dict[str, Any]:
+    """ITEM as if Spotify had left a key out."""
+    return {key: value for key, value in ITEM.items() if key != name}
+
+
 def one(**changes: Any) -> Row:
     """The row of ITEM with changes."""
     table = transform([ITEM | changes])
@@ -85,6 +90,9 @@ def test_the_catalogue_is_usable_as_a_whole() -> None:
         (ITEM | {"id": "spotify:local:x"}, "no Spotify id"),
         (ITEM | {"id": "４uLU"}, "no Spotify id"),
         (ITEM | {"id": ["x"]}, "no Spotify id"),
+        (without("name"), "no title"),
+        (without("artists"), "no named artist"),
+        (without("duration_ms"), "no usable duration"),
         (ITEM | {"name": ""}, "no title"),
         (ITEM | {"name": " \t "}, "no title"),
         (ITEM | {"name": 7}, "no title"),
@@ -123,8 +131,24 @@ def test_unusable_popularity_is_unknown(popularity: Any) -> None:
     assert one(popularity=popularity).popularity is None
 
 
+@pytest.mark.parametrize("popularity", [0, 1, 99, 100, 61.0])
+def test_popularity_goes_from_0_to_100(popularity: Any) -> None:
+    assert one(popularity=popularity).popularity == popularity
+
+
 def test_missing_popularity_is_unknown() -> None:
-    assert transform([{key: value for key, value in ITEM.items() if key != "popularity"}]).rows[0].popularity is None
+    assert transform([without("popularity")]).rows[0].popularity is None
+
+
+def test_a_text_of_1000_characters_is_kept_whole() -> None:
+    text = "a" * 1000
+    row = one(name=text, artists=[{"name": text}], album={"name": text})
+    assert row.name == row.album == row.artists[0].name == text
+
+
+@pytest.mark.parametrize("ms", [0, 86_400_000])
+def test_a_length_of_nothing_and_of_a_day_is_kept(ms: int) -> None:
+    assert one(duration_ms=ms).duration_ms == ms
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 """What the log tells the operator."""
 
-import contextlib
 import json
 import logging
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import requests
 from simulator import Fault, Simulator
 from tests.conftest import ROOT, Browser, Manage, environment, free_port
 from tests.factories import an_hour_passes
+from tests.helpers import serves, wait_until
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
 from tracks.ops.logs import add_request_id
@@ -91,11 +90,8 @@ def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
             cwd=ROOT, env=environment(DEBUG="on"), stdout=file, stderr=file,
         )  # fmt: skip
     try:
-        for _ in range(100):
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(f"http://127.0.0.1:{port}/accounts/spotify/login/callback/?code=secret-code", timeout=5)
-                break
-            time.sleep(0.1)
+        wait_until(lambda: serves(port), seconds=30)
+        requests.get(f"http://127.0.0.1:{port}/accounts/spotify/login/callback/?code=secret-code", timeout=20)
     finally:
         process.terminate()
         process.wait(10)

