@@ -5,8 +5,8 @@ PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# On all cores; each process has a database of its own.
-PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --dist loadgroup
+# On all cores; each process has a database of its own, and mostly tests of its own files, which share what is slow to start.
+PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --dist worksteal
 
 .PHONY: help demo run test coverage lint format messages screenshots bench restore-drill secrets audit image clean
 

@@ -1,7 +1,6 @@
 """A simulated Spotify over real HTTP, and people who sign in through it."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from django.conf import settings as project
 from django.db import connection
 from django.test import Client, override_settings
 
+from bench.service import free_port
 from simulator import Simulator
 from tests import factories
 from tests.helpers import wait_until
@@ -161,12 +161,6 @@ def manage() -> Manage:
     return run
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """`python gunicorn.conf.py` on a free port, with its output in files."""
 
@@ -189,11 +183,13 @@ class Server:
             try:
                 # A worker that is just being forked does not hear signals yet. The kernel deals new connections out
                 # at random: so many reach both workers.
-                return all(requests.get(f"{self.site}/health", timeout=5) for _ in range(20))
-            except requests.ConnectionError:
+                for _ in range(20):
+                    requests.get(f"{self.site}/health", timeout=20)
+            except requests.RequestException:
                 return False
+            return True
 
-        wait_until(is_up, seconds=30)
+        wait_until(is_up, seconds=60)
 
     def stop(self) -> int:
         self.process.terminate()

@@ -18,11 +18,9 @@ import pytest
 import requests
 from django.utils.html import escape
 
-from tests.conftest import ROOT, Manage, free_port
+from bench.service import free_port
+from tests.conftest import ROOT, Manage
 from tests.helpers import serves, wait_until
-
-# One process runs them all: its two demos serve most of them.
-pytestmark = pytest.mark.xdist_group("demo")
 
 SECONDS = 40
 

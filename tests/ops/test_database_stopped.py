@@ -10,9 +10,8 @@ import pytest
 import requests
 from django.db import connection
 
-from bench.service import environment, manage, pg_ctl, server, sign_in
+from bench.service import environment, free_port, manage, pg_ctl, server, sign_in
 from simulator import Simulator
-from tests.conftest import free_port
 from tests.helpers import wait_until
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="it is about PostgreSQL")

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import requests
 
+from bench.service import free_port
 from simulator import Fault, Simulator
-from tests.conftest import ROOT, Browser, Manage, environment, free_port
+from tests.conftest import ROOT, Browser, Manage, environment
 from tests.factories import an_hour_passes
 from tests.helpers import serves, wait_until
 from tracks.etl.service import refresh
