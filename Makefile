@@ -5,15 +5,16 @@ PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# Tests that do not work on the tests' database, or show its pages in a browser: once is enough.
-ONCE := browser test_demo.py test_settings.py test_simulator.py test_transform.py test_transform_properties.py test_translations.py
+# On all cores; each process has a database of its own, and mostly tests of its own files, which share what is slow to start.
+PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --dist worksteal
 
-.PHONY: help demo run test lint format messages screenshots bench restore-drill secrets audit image clean
+.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
 	@echo "make run     the site with your own Spotify app, set in .env"
-	@echo "make test    the tests, on PostgreSQL and on SQLite"
+	@echo "make test    the tests, on PostgreSQL, and those about the database on SQLite too"
+	@echo "make coverage  the tests once, and what of the code they reach"
 	@echo "make lint    style, types, missing migrations and the GitHub workflows"
 	@echo "make format  rewrites the code in the project's style"
 	@echo "make messages     extracts the texts for translation (needs gettext)"
@@ -33,8 +34,11 @@ run: .venv/installed .env
 	@PORT=$(PORT) DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q --cov --cov-report=term
-	TEST_DATABASE_URL=sqlite $(BIN)/python -m pytest -q $(addprefix --ignore=tests/,$(ONCE))
+	$(PYTEST)
+	TEST_DATABASE_URL=sqlite $(PYTEST) -m database
+
+coverage: .venv/installed-dev
+	$(PYTEST) --cov --cov-report=term
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

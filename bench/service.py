@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,13 @@ def manage(environment: dict[str, str], *arguments: str, check: bool = True) -> 
     if check and result.returncode:
         sys.exit(f"manage.py {arguments[0]} failed: {result.stderr.strip()}")
     return result
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def shell(environment: dict[str, str], code: str) -> str:

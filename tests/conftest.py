@@ -1,10 +1,8 @@
 """A simulated Spotify over real HTTP, and people who sign in through it."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,10 @@ from django.conf import settings as project
 from django.db import connection
 from django.test import Client, override_settings
 
+from bench.service import free_port
 from simulator import Simulator
+from tests import factories
+from tests.helpers import wait_until
 from tracks.models import Listener
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +91,10 @@ class Browser(Client):
         parts = urlsplit(answer.headers["Location"])
         return self.get(f"{parts.path}?{parts.query}")
 
+    def enter(self, listener: Listener) -> None:
+        """Is signed in as this listener, without the visit to Spotify."""
+        self.force_login(listener.account.user, project.AUTHENTICATION_BACKENDS[-1])
+
     def sign_in(self) -> Any:
         return self.come_back(self.start_sign_in())
 
@@ -101,11 +106,9 @@ def visitor() -> Browser:
 
 @pytest.fixture
 def host(db: None, simulator: Simulator) -> Browser:
-    """A browser in which the host has signed in, with one refresh done."""
+    """A browser in which the host is signed in, with one refresh done. tests/signin signs in for real."""
     browser = Browser()
-    response = browser.sign_in()
-    assert response.status_code == 302, response.content
-    simulator.calls.clear()
+    browser.enter(factories.host(simulator))
     return browser
 
 
@@ -158,12 +161,6 @@ def manage() -> Manage:
     return run
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """`python gunicorn.conf.py` on a free port, with its output in files."""
 
@@ -183,17 +180,18 @@ class Server:
             )
 
     def wait_until_up(self) -> None:
-        for _ in range(200):
+        def is_up() -> bool:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                requests.get(f"{self.site}/health", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        # A worker that is just being forked does not hear signals yet.
-        while self.log.read_text().count("Booting worker") < 2:
-            time.sleep(0.05)
-        time.sleep(0.5)
+                # A worker that is just being forked does not hear signals yet. The kernel deals new connections out
+                # at random: so many reach both workers.
+                for _ in range(20):
+                    requests.get(f"{self.site}/health", timeout=20)
+            except requests.RequestException:
+                return False
+            return True
+
+        wait_until(is_up, seconds=60)
 
     def stop(self) -> int:
         self.process.terminate()

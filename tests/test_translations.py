@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.conftest import ROOT, Browser, environment
-from tests.test_views import PAGES
+from tests.helpers import PAGES
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
 

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 
 from simulator import Simulator
 from tests.conftest import ROOT, Browser, Manage
-from tests.test_views import an_hour_passes
+from tests.factories import an_hour_passes
 
 pytestmark = pytest.mark.django_db
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from simulator import Simulator
-from tests.conftest import Server
+from tests.conftest import Browser, Server
+from tracks.models import Listener
 
 
 @pytest.fixture(scope="package")
@@ -48,6 +50,13 @@ class Visit:
         # Chromium reports a refused Content-Security-Policy as an error too. A page's own 403 or 404 is no fault.
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             self.errors.append(message.text)
+
+    def enter(self, listener: Listener) -> None:
+        """Is signed in as this listener, without the visit to Spotify."""
+        browser = Browser()
+        browser.enter(listener)
+        session = browser.cookies[settings.SESSION_COOKIE_NAME].value
+        self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": self.site}])
 
     def sign_in(self) -> None:
         """From the page to the button, Spotify's consent, and back."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator import Simulator
+from tests import factories
 from tests.browser.conftest import Visitor
 from tests.conftest import ROOT
 from tracks.management.past import live_through
@@ -13,7 +14,7 @@ FOLDER: Path = ROOT / "docs" / "screenshots"
 
 
 def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
-    visit().sign_in()
+    factories.host(simulator)
     live_through(days=30, shuffle=lambda time_range: simulator.shuffle("host", time_range))
     newest = Snapshot.objects.filter(time_range="short_term").latest("first_seen_at")
     placements = Placement.objects.filter(snapshot=newest)

@@ -12,8 +12,9 @@ from django.db.models import F, Q
 from playwright.sync_api import expect
 
 from simulator import Fault, Simulator
+from tests import factories
 from tests.browser.conftest import Visit, Visitor
-from tests.test_views import an_hour_passes, item
+from tests.factories import an_hour_passes, item
 from tracks.etl.service import refresh
 from tracks.management.past import live_through
 from tracks.models import Listener, Placement, Snapshot
@@ -25,7 +26,7 @@ TOP = "/v1/me/top/tracks"
 def weeks(visit: Visitor, simulator: Simulator) -> Visit:
     """The host's window, signed in, after two weeks of listening."""
     window = visit()
-    window.sign_in()
+    window.enter(factories.host(simulator))
     live_through(days=14, shuffle=lambda time_range: simulator.shuffle("host", time_range))
     return window
 

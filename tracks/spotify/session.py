@@ -55,7 +55,8 @@ class BoundedSession(requests.Session):
             raise Unavailable(_("Spotify took too long to answer; the last chart stays. Try again later."))
         if service_of(str(url)) == Service.ACCOUNTS:
             raise_if_paused(Service.ACCOUNTS)
-        kwargs |= {"timeout": remaining, "stream": True, "allow_redirects": False}
+        # A moment more than the call has: it is the deadline that ends it, with the words for that.
+        kwargs |= {"timeout": remaining + 1, "stream": True, "allow_redirects": False}
         call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))
         call.start()
         call.join(remaining)

@@ -1,0 +1,99 @@
+"""What tests need in the database and at the simulated Spotify, each made in one line."""
+
+from datetime import timedelta
+from typing import Any
+
+from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from simulator import Simulator
+from tracks.etl.load import load
+from tracks.etl.transform import transform
+from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
+from tracks.signin.access import connect_host
+from tracks.spotify.tokens import encrypt
+
+
+def item(number: int, **changes: Any) -> dict[str, Any]:
+    """A track as Spotify sends it in Development Mode."""
+    key = f"{number:022d}"
+    return {
+        "id": key,
+        "name": f"Song {number}",
+        "artists": [{"id": f"{number:021d}A", "name": "Someone", "external_urls": {}}],
+        "album": {"name": "Album", "images": [], "release_date": "2020-03-01", "release_date_precision": "day"},
+        "duration_ms": 215_000,
+        "explicit": False,
+        "external_urls": {"spotify": f"https://open.spotify.com/track/{key}"},
+        **changes,
+    }
+
+
+def account(name: str, *, linked_on: str = "account_id") -> SocialAccount:
+    """A Spotify account of a user of its own, without tokens."""
+    user = User.objects.create(username=name)
+    user.set_unusable_password()
+    user.save()
+    return SocialAccount.objects.create(
+        user=user, provider="spotify", uid=name, extra_data={"linked_on": linked_on, "scope": "user-top-read"}
+    )
+
+
+def tokens(of: SocialAccount, granted: dict[str, Any]) -> SocialToken:
+    """The tokens that Spotify granted, stored as a sign-in stores them."""
+    return SocialToken.objects.create(
+        account=of,
+        token=encrypt(granted["access_token"]),
+        token_secret=encrypt(granted["refresh_token"]),
+        expires_at=timezone.now() + timedelta(seconds=granted["expires_in"]),
+    )
+
+
+def host(simulator: Simulator) -> Listener:
+    """The host after a sign-in, as rows: account, tokens, permissions, and a chart of each time range.
+
+    tests/signin proves that a real sign-in leaves the same.
+    """
+    person = simulator.accounts["host"]
+    connected = account(person.account_id)
+    User.objects.filter(pk=connected.user_id).update(username="user")
+    tokens(connected, simulator.grant("host"))
+    listener = connect_host(connected)
+    charts(listener, {name: person.rankings[name][:20] for name in TimeRange.values}, trigger="sign_in")
+    return listener
+
+
+def charts(listener: Listener, items: dict[str, list[Any]], *, trigger: str = "cron") -> RefreshRun:
+    """What a refresh that found these items now would have left."""
+    now = timezone.now()
+    tables = {name: transform(found) for name, found in items.items()}
+    with transaction.atomic():
+        changes = load(listener=listener, tables=tables, now=now)
+    listener.refreshed_at = now
+    listener.save(update_fields=["refreshed_at"])
+    return RefreshRun.objects.create(
+        listener=listener,
+        trigger=trigger,
+        time_ranges=list(items),
+        started_at=now,
+        finished_at=now,
+        outcome="refreshed" if any(change.changed for change in changes.values()) else "unchanged",
+        extracted=sum(map(len, items.values())),
+        loaded=sum(len(table.rows) for table in tables.values()),
+        rejected=sum(len(table.rejects) for table in tables.values()),
+        rejects=[],
+    )
+
+
+def an_hour_passes() -> None:
+    """The charts are old enough to be asked for again."""
+    hour = timedelta(hours=1)
+    Snapshot.objects.update(first_seen_at=F("first_seen_at") - hour, confirmed_at=F("confirmed_at") - hour)
+
+
+def expire() -> None:
+    """Every access token has just lapsed."""
+    SocialToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))

@@ -1,0 +1,235 @@
+"""Pages that visitors share: fresh, conditional, and there while the database is away."""
+
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from simulator import Simulator
+from tests.conftest import Browser
+from tests.helpers import wait_until
+from tracks import chart as reads
+from tracks.etl.service import refresh
+from tracks.models import Listener, Placement
+from tracks.ops.shared import middleware, store, version
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+GET = store.PageStore.get
+CHECK_SECONDS = version.CHECK_SECONDS
+PATHS = ["/", "/tracks.json", "/tracks.csv", "/tracks/sql", "/?time_range=long_term"]
+# Every other public page.
+MORE = ["/artists/", "/history/", "/feed.atom", "/privacy", "/robots.txt", "/site.webmanifest"]
+
+
+@pytest.fixture(autouse=True)
+def _as_in_production(_no_shared_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.PageStore, "get", GET)
+    # No test takes so long that a worker would ask again meanwhile.
+    monkeypatch.setattr(version, "CHECK_SECONDS", 600)
+
+
+def refuse(*args: Any, **kwargs: Any) -> None:
+    """The database is away."""
+    raise OperationalError("connection refused")
+
+
+def refresh_now() -> None:
+    refresh(listener=Listener.objects.get(), trigger="cron", force=True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_second_visit_takes_no_query(
+    host: Browser, visitor: Browser, path: str, django_assert_num_queries: Any
+) -> None:
+    first = visitor.get(path)
+    with django_assert_num_queries(0):
+        second = visitor.get(path)
+    assert second.content == first.content
+    for name in ("X-Request-ID", "Age"):
+        del first[name], second[name]
+    assert second.headers == first.headers
+
+
+def test_a_new_chart_shows_within_two_seconds(
+    host: Browser, visitor: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "CHECK_SECONDS", CHECK_SECONDS)
+    before = visitor.get("/tracks.json").json()
+    simulator.shuffle("host", "short_term")
+    refresh_now()
+    wait_until(lambda: visitor.get("/tracks.json").json() != before, seconds=2)
+
+
+def test_disconnecting_empties_the_copies(host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "CHECK_SECONDS", 0)
+    assert len(visitor.get("/tracks.json").json()["tracks"]) == 20
+    host.press("/disconnect", on="/disconnect", confirm="yes")
+    assert visitor.get("/tracks.json").json()["tracks"] == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_unchanged_page_answers_304_without_rendering(
+    host: Browser, visitor: Browser, path: str, django_assert_num_queries: Any
+) -> None:
+    first = visitor.get(path)
+    assert first["ETag"].startswith('W/"') and first["Last-Modified"]
+    with django_assert_num_queries(0):
+        for header, value in (("If-None-Match", first["ETag"]), ("If-Modified-Since", first["Last-Modified"])):
+            response = visitor.get(path, headers={header: value})
+            assert (response.status_code, response.content) == (304, b"")
+            assert response["ETag"] == first["ETag"] and "s-maxage=60" in response["Cache-Control"]
+        assert visitor.get(path, HTTP_IF_NONE_MATCH='W/"other"').status_code == 200
+
+
+def test_the_etag_is_the_same_on_every_worker_and_says_nothing_of_the_time(host: Browser) -> None:
+    key = HttpRequest()
+    key.method, key.path_info = "GET", "/"
+    key.META = {"HTTP_HOST": "127.0.0.1", "QUERY_STRING": "", "wsgi.url_scheme": "http"}
+    etags = set()
+    for _ in range(2):  # two workers
+        etags.add(middleware.SharedPages(lambda request: HttpResponse(Browser().get("/").content))(key)["ETag"])
+    assert len(etags) == 1
+    assert b"minutes ago" not in Browser().get("/").content and b"seconds ago" not in Browser().get("/").content
+
+
+def test_a_cdn_may_hold_public_pages_for_a_minute_and_signed_in_pages_are_private(
+    host: Browser, visitor: Browser
+) -> None:
+    public = visitor.get("/")
+    for part in ("public", "s-maxage=60", "stale-while-revalidate=300"):
+        assert part in public["Cache-Control"]
+    assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= {name.strip() for name in public["Vary"].split(",")}
+    for path in ("/", "/tracks.json", "/history/"):
+        assert "private" in host.get(path)["Cache-Control"]
+
+
+def test_the_hosts_page_is_never_shared(host: Browser, visitor: Browser) -> None:
+    assert b"Disconnect" in host.get("/").content
+    assert b"Disconnect" not in visitor.get("/").content
+    assert b"Disconnect" in host.get("/").content
+
+
+def test_copies_differ_by_language_range_encoding_and_host(host: Browser, visitor: Browser, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "top.example.com"]
+    assert b"Top 20 songs" in visitor.get("/").content
+    assert b"Las 20 canciones" in visitor.get("/", HTTP_ACCEPT_LANGUAGE="es").content
+    assert b"http://top.example.com/" in visitor.get("/", HTTP_HOST="top.example.com").content
+    assert b"https://top.example.com/" in visitor.get("/", HTTP_HOST="top.example.com", secure=True).content
+    assert b"last year" in visitor.get("/?time_range=long_term&utm_source=x").content
+    compressed = visitor.get("/", HTTP_ACCEPT_ENCODING="gzip, br")
+    assert compressed["Content-Encoding"] == "gzip" and compressed.content[:2] == b"\x1f\x8b"
+    assert visitor.get("/", HTTP_HOST="evil.example").status_code == 400
+    assert b"evil.example" not in visitor.get("/").content
+
+
+def test_playing_with_headers_does_not_fill_the_memory(
+    host: Browser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ALLOWED_HOSTS = [".example.com"]
+    monkeypatch.setattr(middleware, "MOST_BYTES", 10 * (len("page") + store.OVERHEAD_BYTES))
+    rendered: list[str] = []
+
+    def render(request: HttpRequest) -> HttpResponse:
+        rendered.append(request.META["HTTP_HOST"])
+        return HttpResponse("page")
+
+    site = middleware.SharedPages(render)
+
+    def visit(name: str) -> None:
+        request = HttpRequest()
+        request.method, request.path_info = "GET", "/"
+        request.META = {"HTTP_HOST": name, "QUERY_STRING": "", "wsgi.url_scheme": "http"}
+        site(request)
+
+    for number in range(100):
+        visit(f"top.example.com:{number}")
+        visit("top.example.com")
+    assert len(site.pages) <= 10
+    assert rendered.count("top.example.com") == 1  # the least recently used go first
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_stay_while_the_database_is_away_and_recover_by_themselves(
+    host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(version, "CHECK_SECONDS", 0)
+    before = visitor.get(path)
+    Listener.objects.update(refreshed_at=timezone.now())
+    with monkeypatch.context() as without:
+        without.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+        during = visitor.get(path)
+        assert (during.status_code, during.content) == (200, before.content)
+        assert during["Last-Modified"] == before["Last-Modified"] and int(during["Age"]) >= 0
+        assert visitor.get("/health").status_code == 503
+        later = time.monotonic() + 90
+        without.setattr(time, "monotonic", lambda: later)
+        assert int(visitor.get(path)["Age"]) >= 89
+    assert visitor.get(path).status_code == 200
+    assert visitor.get("/health").status_code == 200
+
+
+def test_what_has_no_copy_says_that_the_database_is_away(
+    host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+    for browser, path in ((visitor, "/"), (visitor, "/history/"), (host, "/")):
+        response = browser.get(path)
+        assert response.status_code == 503 and response["Retry-After"] == "30"
+        assert b"The database is away" in response.content and b"refused" not in response.content
+
+
+# Who takes part, and what must not mix
+
+
+def public_paths() -> list[str]:
+    placement = Placement.objects.select_related("snapshot").first()
+    assert placement is not None
+    return [*PATHS, *MORE, placement.snapshot.get_absolute_url(), f"/tracks/{placement.track_id}/"]
+
+
+def test_every_public_page_takes_part(host: Browser, visitor: Browser, django_assert_num_queries: Any) -> None:
+    for path in public_paths():
+        first = visitor.get(path)
+        assert first.status_code == 200 and "public" in first["Cache-Control"], path
+        with django_assert_num_queries(0):
+            assert visitor.get(path, HTTP_IF_NONE_MATCH=first["ETag"]).status_code == 304, path
+        compressed = visitor.get(path, HTTP_ACCEPT_ENCODING="gzip")
+        assert compressed["Content-Encoding"] == "gzip" and compressed["ETag"] == first["ETag"], path
+
+
+def test_one_visitors_language_cookie_is_nobody_elses(host: Browser, visitor: Browser) -> None:
+    assert b"Las 20 canciones" in visitor.get("/", HTTP_COOKIE="django_language=es").content
+    assert b"Top 20 songs" in visitor.get("/").content
+    assert b"Las 20 canciones" in visitor.get("/", HTTP_COOKIE="django_language=es").content
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [("gzip", True), ("gzip;q=0", False), ("br, gzip;q=0.5", True), ("*;q=0.1", True), ("*, gzip;q=0", False),
+     ("gzip;q=0.000", False), ("identity", False), ("", False), ("gzip;q=junk", False), ("x-gzip-not", False)],
+)  # fmt: skip
+def test_who_refuses_gzip_gets_none(host: Browser, visitor: Browser, header: str, takes: bool) -> None:
+    visitor.get("/", HTTP_ACCEPT_ENCODING="gzip")
+    assert visitor.get("/", HTTP_ACCEPT_ENCODING=header).has_header("Content-Encoding") is takes
+
+
+def test_a_page_rendered_while_a_new_chart_came_is_rendered_again(
+    host: Browser, visitor: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "CHECK_SECONDS", 0)
+    render = reads.current
+
+    def render_and_be_overtaken(*args: Any) -> Any:
+        chart = render(*args)
+        monkeypatch.setattr(reads, "current", render)
+        simulator.shuffle("host", "short_term")
+        refresh_now()
+        return chart
+
+    monkeypatch.setattr(reads, "current", render_and_be_overtaken)
+    outdated = visitor.get("/tracks.json").json()
+    assert visitor.get("/tracks.json").json() != outdated
