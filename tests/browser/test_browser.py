@@ -223,6 +223,7 @@ BOXES = "elements => elements.map(e => e.getBoundingClientRect()).filter(b => b.
 def test_the_days_of_a_drawing_can_be_read(weeks: Visit, visit: Visitor, width: int, locale: str) -> None:
     page = visit(viewport={"width": width, "height": 740}, locale=locale).page
     page.goto(pages()[5])
+    expect(page.locator("svg.drawing").first).to_be_visible()
     for drawing in page.locator("svg.drawing").all():
         boxes = drawing.locator("text.day").evaluate_all(BOXES)
         assert 2 <= len(boxes) <= 7
