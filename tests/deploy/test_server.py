@@ -72,7 +72,7 @@ class TestSlowClients:
             pytest.skip("too few open files are allowed here")
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
         # More than both workers have places for.
-        with slow_clients(server.port, 2400, "idle after an answer"):
+        with slow_clients(server.port, 2400, "silent"):
             assert visits(f"{server.site}/", count=10)[0] == 0
 
     def test_have_ten_seconds_for_a_request(self) -> None:
