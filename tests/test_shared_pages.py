@@ -105,6 +105,14 @@ def test_a_cdn_may_hold_public_pages_for_a_minute_and_signed_in_pages_are_privat
         assert "private" in host.get(path)["Cache-Control"]
 
 
+def test_a_page_with_a_message_for_one_is_private(host: Browser, visitor: Browser) -> None:
+    host.press("/disconnect", on="/disconnect", confirm="yes")
+    assert "messages" in host.cookies and "sessionid" not in {name for name, c in host.cookies.items() if c.value}
+    page = host.get("/privacy")
+    assert b"are deleted" in page.content and "private" in page["Cache-Control"]
+    assert b"are deleted" not in visitor.get("/privacy").content
+
+
 def test_the_hosts_page_is_never_shared(host: Browser, visitor: Browser) -> None:
     assert b"Disconnect" in host.get("/").content
     assert b"Disconnect" not in visitor.get("/").content
