@@ -28,12 +28,13 @@ from tracks.signin.sessions import ANONYMOUS_SECONDS, SessionStore
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 
-def table(*ids: str) -> Table:
-    """A ranking of these songs, each by an artist of its own and by one of all."""
-    everybody = ArtistRow(id="everybody", name="Everybody", url="")
+def table(*ids: str, by: str = "") -> Table:
+    """A ranking of these songs, each by an artist of its own and by one of all, or all `by` one alone."""
+    band = [ArtistRow(id=by or "everybody", name="Everybody", url="")]
     rows = tuple(
         Row(
-            position=position, id=name, name=name, artists=(ArtistRow(id=f"by{name}", name=name, url=""), everybody),
+            position=position, id=name, name=name,
+            artists=(*[ArtistRow(id=f"by{name}", name=name, url="")] * (not by), *band),
             album="", release_date="", release_date_precision="", duration_ms=1000, explicit=False, popularity=None,
             url=f"https://open.spotify.com/track/{name}", covers=(),
         )
@@ -52,13 +53,13 @@ def join(name: str, *songs: str, days_ago: float = 0) -> Listener:
     return listener
 
 
-def show(listener: Listener, *songs: str, days_ago: float = 0) -> None:
+def show(listener: Listener, *songs: str, days_ago: float = 0, by: str = "") -> None:
     """The listener's next chart."""
     moment = timezone.now() - timedelta(days=days_ago)
     with transaction.atomic():
         # As the service does it: the listener first.
         Listener.objects.filter(pk=listener.pk).update(lease_until=None)
-        loading.load(listener=listener, tables={"short_term": table(*songs)}, now=moment)
+        loading.load(listener=listener, tables={"short_term": table(*songs, by=by)}, now=moment)
 
 
 def songs_of(listener: Listener) -> set[str]:
@@ -158,9 +159,10 @@ def test_who_disconnects_while_signing_in_elsewhere_gets_no_error(
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.parametrize("by", ["", "Renamed"], ids=["the same artists", "another artist now"])
 @pytest.mark.parametrize("how", ["prune", "disconnect"])
 def test_what_anothers_open_load_has_just_upserted_stays(
-    db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, how: str
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, how: str, by: str
 ) -> None:
     settings.HISTORY_DAYS = 1
     leaving = join("leaving", "Shared", "Old", days_ago=10)
@@ -174,12 +176,36 @@ def test_what_anothers_open_load_has_just_upserted_stays(
         threading.Timer(0.5, go_on.set).start()
         prune(leaving) if how == "prune" else disconnect(leaving)
 
-    results = at_once(partial(show, staying, "Shared", "Other"), go)
+    results = at_once(partial(show, staying, "Shared", "Other", by=by), go)
     assert results == [None, None]
     assert songs_of(staying) == {"Shared", "Other"}
     assert not Track.objects.filter(pk="Old").exists()
-    assert Artist.objects.filter(pk="byShared").exists() and not Artist.objects.filter(pk="byOld").exists()
-    assert Credit.objects.filter(track="Shared").count() == 2
+    assert Artist.objects.filter(pk=by or "byShared").exists() and not Artist.objects.filter(pk="byOld").exists()
+    assert Credit.objects.filter(track="Shared").count() == (1 if by else 2)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_what_nobody_had_and_somebody_is_about_to_have_stays(
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.HISTORY_DAYS = 1
+    leaving = join("leaving", "Old", days_ago=10)
+    show(leaving, "New", days_ago=9)
+    staying = join("staying", "Other")
+    found = table("Found", by="Finder").rows[0]
+    Track.objects.create(spotify_id=found.id, name=found.name, duration_ms=found.duration_ms, url=found.url)
+    Artist.objects.create(spotify_id="Finder", name="Everybody")
+    loaded, go_on = threading.Event(), threading.Event()
+    paused_after_the_tracks(monkeypatch, loaded, go_on)
+
+    def go() -> None:
+        assert loaded.wait(20)
+        threading.Timer(0.5, go_on.set).start()
+        disconnect(leaving)
+
+    assert at_once(partial(show, staying, "Found", by="Finder"), go) == [None, None]
+    assert songs_of(staying) == {"Other", "Found"}
+    assert set(Track.objects.values_list("pk", flat=True)) == {"Other", "Found"}
 
 
 def test_pruning_and_leaving_take_no_song_that_others_have(db: None, settings: Any) -> None:

@@ -3,6 +3,7 @@
 As documented under "Extending database-backed session engines".
 """
 
+import re
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -15,6 +16,10 @@ ANONYMOUS_SECONDS = 3600
 
 
 class SessionStore(DatabaseSessionStore):
+    def __init__(self, session_key: str | None = None) -> None:
+        # A cookie may hold what no database takes for a key, such as an escaped NUL.
+        super().__init__(session_key if re.fullmatch("[a-z0-9]{32}", session_key or "") else None)
+
     @classmethod
     def get_model_class(cls) -> type[UserSession]:
         return UserSession
