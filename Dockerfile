@@ -23,6 +23,6 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", "\
 import http.client, os, sys; \
 site = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
-site.request('GET', '/health'); \
+site.request('GET', '/live'); \
 sys.exit(site.getresponse().status != 200)"]
 CMD ["python", "gunicorn.conf.py"]

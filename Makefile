@@ -53,8 +53,8 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 messages: .venv/installed-dev
-	$(TEST_ENV) $(BIN)/python manage.py makemessages --locale es --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator
-	$(TEST_ENV) $(BIN)/python manage.py compilemessages --locale es --ignore .venv
+	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator
+	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore .venv
 
 screenshots: .venv/installed-dev
 	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py

@@ -1,7 +1,14 @@
 """The production server's settings: `python gunicorn.conf.py` starts it, from PORT and WEB_CONCURRENCY."""
 
+if __name__ != "__main__":
+    # Before anything makes a lock or keeps data by thread: Django above all, which preload_app loads before the fork.
+    from gevent import monkey
+
+    monkey.patch_all()
+
 import gc
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -11,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dotenv import load_dotenv
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger
 
 from spotify_top import env
 from tracks.ops.logs import JSON_FORMATTER
@@ -39,8 +46,12 @@ class AccessLogger(Logger):
 # This machine alone, where the proxy is; a container sets BIND=0.0.0.0.
 bind = f"{env.address('BIND', '127.0.0.1')}:{env.number('PORT', 8000, least=1, most=65535)}"
 workers = env.number("WEB_CONCURRENCY", 2, least=1, most=64)
-worker_class = "gthread"
-threads = 8
+# One greenlet a connection: a client that waits costs a little memory, and no thread. docs/PERFORMANCE.md compares.
+worker_class = "spotify_top.worker.Worker"
+worker_connections = 1000
+# Some systems allow 1,024 open files, which is not enough for the connections and what else is open.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 4096)), _hard))
 # A bad setting ends the start with one line instead of restarting workers for ever; and they share its memory.
 preload_app = True
 # Each worker has its own queue of connections; with a common one, a worker may stay idle.
@@ -55,9 +66,14 @@ keepalive = 65
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 control_socket_disable = True
 
+# PostgreSQL starts a process for each connection, and a greenlet would otherwise keep one.
+os.environ["DATABASE_SHARED"] = "on"
+
 # Where the workers add up their figures for /metrics; prometheus_client reads the variable when it is imported.
+# The second one tells that the folder is ours to delete; an operator's own stays.
 if env.text("METRICS_TOKEN") and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="top-twenty-metrics-", dir=worker_tmp_dir)
+    folder = tempfile.mkdtemp(prefix="top-twenty-metrics-", dir=worker_tmp_dir)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["TOP_TWENTY_METRICS_DIR"] = folder
 
 # Django alone decides whether to believe a proxy (BEHIND_PROXY).
 forwarded_allow_ips = ""
@@ -95,7 +111,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    shutil.rmtree(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)
+    shutil.rmtree(os.environ.get("TOP_TWENTY_METRICS_DIR", ""), ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]"
 # Seconds, but tcp_user_timeout in ms (PostgreSQL, 32.1.2 "Parameter Key Words").
 DEAD_PEER = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
              "tcp_user_timeout": 10_000}  # fmt: skip
+# A query that hangs, or waits for a lock, ends in an error before visitors and the server give up (ms). Not at
+# `manage.py migrate`, which may take as long as it needs.
+TIME_LIMITS = "-c statement_timeout=10000 -c lock_timeout=5000"
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
@@ -112,8 +115,11 @@ def folder(name: str) -> Path | None:
     return Path(value)
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """Django's settings of a database: PostgreSQL with persistent, checked connections, or SQLite in WAL mode."""
+def database(name: str, default: str, *, shared: bool = False) -> dict[str, Any]:
+    """Django's settings of a database: PostgreSQL with persistent, checked connections, or SQLite in WAL mode.
+
+    With `shared` the visitors of a process share a few connections to PostgreSQL (spotify_top/postgres/base.py).
+    """
     value = text(name, default)
     if value.partition("://")[0] not in DATABASES:
         refuse(name, "must be postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:////absolute/path.sqlite3.")
@@ -136,4 +142,8 @@ def database(name: str, default: str) -> dict[str, Any]:
     else:
         # A server that is gone without a word is noticed within 12 s (libpq's own default is two hours).
         config["OPTIONS"] = DEAD_PEER | options
+        # The address's own come last, and win.
+        config["OPTIONS"]["options"] = f"{TIME_LIMITS} {options.get('options', '')}".strip()
+        if shared:
+            config |= {"ENGINE": "spotify_top.postgres", "CONN_MAX_AGE": 0}
     return config

@@ -21,6 +21,8 @@ SECRET_KEY = env.required(
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 DEBUG = env.flag("DEBUG")
 BEHIND_PROXY = env.flag("BEHIND_PROXY")
+# How many proxies stand in front, each adding an address at the right of X-Forwarded-For.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 1, least=0, most=10)
 PORT = env.number("PORT", 8000, least=1, most=65_535)
 SITE_NAME = env.text("SITE_NAME", "Top Twenty")
 
@@ -73,6 +75,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "tracks.ops.bodies.SmallBodies",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -102,13 +105,21 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DATABASES = {
+    "default": env.database(
+        "DATABASE_URL",
+        f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        # Set by gunicorn.conf.py alone: a command has a connection of its own.
+        shared=env.flag("DATABASE_SHARED"),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Sign-in: with Spotify for the host, with a password for a superuser at /admin/login/
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "tracks.signin.backends.NoFurther",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -143,6 +154,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+RATELIMIT_ENABLE = True
 # Each worker counts for itself: a limit against floods needs no shared cache.
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 
@@ -175,7 +187,7 @@ if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Platforms ask for the health of a container over plain http.
-    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^live$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     # HSTS for subdomains and preloading bind a whole domain: its owner decides that, not this site.
     SILENCED_SYSTEM_CHECKS += ["security.W005", "security.W021"]
@@ -194,6 +206,9 @@ EMAIL_SUBJECT_PREFIX = ""
 NOTIFY_URL = env.service_url("NOTIFY_URL", "", query=True)
 _public = [host for host in ALLOWED_HOSTS if host.strip("[]") not in env.LOOPBACK and host[0] not in ".*"]
 SITE_URL = f"http{'s' if BEHIND_PROXY else ''}://{_public[0]}" if _public else f"http://127.0.0.1:{PORT}"
+
+# No address takes a file: the file parts of a form are read and dropped, where Django would keep them on disk.
+FILE_UPLOAD_HANDLERS: list[str] = []
 
 # Pages
 LANGUAGE_CODE = "en"

@@ -178,13 +178,15 @@ def manage() -> Manage:
 class Server:
     """`python gunicorn.conf.py` on a free port, with its output in files."""
 
+    command: list[str] = [sys.executable, "gunicorn.conf.py"]
+
     def __init__(self, folder: Path, **changes: str) -> None:
         self.port = free_port()
         self.site = f"http://127.0.0.1:{self.port}"
         self.log = folder / "log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "gunicorn.conf.py"],
+                self.command,
                 cwd=ROOT,
                 env=environment(PORT=str(self.port), WEB_CONCURRENCY="2", **changes),
                 stdout=log,

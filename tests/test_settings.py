@@ -76,6 +76,7 @@ BAD = [
                          "https://api.example.com?", "https://api.example.com/v1#hunter2"]),
     ("TOP_TRACKS_LIMIT", ["00", "21", "abc", "-3", "1.5", "1e1", "٣", "9" * 5000]),
     ("PORT", ["0", "65536", "http"]),
+    ("TRUSTED_PROXIES", ["-1", "11", "two", "1.0"]),
     ("STAGING_DIR", ["staging", "./staging", "~/staging"]),
 ]  # fmt: skip
 
@@ -158,6 +159,8 @@ def test_only_the_secret_key_must_be_set() -> None:
         ("SPOTIFY_ACCOUNTS_URL", "http://[::1]:9000", "http://[::1]:9000"),
         ("SPOTIFY_ACCOUNTS_URL", "http://localhost:9000", "http://localhost:9000"),
         ("TOP_TRACKS_LIMIT", "1", 1),
+        ("TRUSTED_PROXIES", "0", 0),
+        ("TRUSTED_PROXIES", "10", 10),
         ("TOP_TRACKS_LIMIT", "20", 20),
         ("STAGING_DIR", "/var/lib/top", "/var/lib/top"),
     ],
@@ -293,7 +296,21 @@ def test_postgresql_gets_persistent_connections_with_health_checks_and_a_bounded
     assert (found["NAME"], found["USER"], found["PASSWORD"]) == ("top", "joe", "hun[ter")
     assert (found["HOST"], found["PORT"]) == ("db.example.com", 6432)
     assert found["CONN_MAX_AGE"] == 600 and found["CONN_HEALTH_CHECKS"]
-    assert found["OPTIONS"] == {"sslmode": "require", **env.DEAD_PEER}
+    assert found["OPTIONS"] == {"sslmode": "require", **env.DEAD_PEER, "options": env.TIME_LIMITS}
+
+
+def test_options_in_the_database_url_join_the_sites_own() -> None:
+    url = "postgres://h/top?options=-c%20search_path%3Dtop&connect_timeout=2"
+    found = read(DATABASE_URL=url)["DATABASES"]["default"]
+    assert found["OPTIONS"]["options"] == f"{env.TIME_LIMITS} -c search_path=top"
+    assert found["OPTIONS"]["connect_timeout"] in (2, "2")
+
+
+def test_in_the_server_visitors_share_connections_to_postgresql_alone() -> None:
+    shared = read(DATABASE_URL="postgres://h/top", DATABASE_SHARED="on")["DATABASES"]["default"]
+    assert (shared["ENGINE"], shared["CONN_MAX_AGE"]) == ("spotify_top.postgres", 0)
+    sqlite = read(DATABASE_URL="sqlite:////tmp/top.sqlite3", DATABASE_SHARED="on")["DATABASES"]["default"]
+    assert sqlite["ENGINE"] == "django.db.backends.sqlite3"
 
 
 # What `manage.py check` says

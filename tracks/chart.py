@@ -128,7 +128,9 @@ def track_history(listener: Listener | None, track: Track) -> list[TrackHistory]
     newest = Snapshot.objects.filter(listener=listener).newest_first().annotate(position=Subquery(position))
     snapshots = list(reversed(newest[:MOST_SNAPSHOTS])) if found else []
     return [
-        TrackHistory(**found[name], stays=_stays([one for one in snapshots if one.time_range == name]))
+        TrackHistory(
+            **found[name] | {"time_range": name}, stays=_stays([one for one in snapshots if one.time_range == name])
+        )
         for name in TimeRange
         if name in found
     ]

@@ -43,3 +43,11 @@ def too_many_requests(request: HttpRequest, *, seconds: int) -> HttpResponse:
     response = error(request, status=429, title=_("Too often"), message=message)
     response["Retry-After"] = str(seconds)
     return response
+
+
+def too_busy(request: HttpRequest, *, seconds: int) -> HttpResponse:
+    """429 for everybody alike, with the seconds to wait in Retry-After."""
+    message = _("Too many people are signing in at once. Try again in a minute.")
+    response = error(request, status=429, title=_("Too often"), message=message)
+    response["Retry-After"] = str(seconds)
+    return response

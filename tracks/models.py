@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from tracks import derived
 
@@ -36,21 +37,25 @@ class TimeRange(models.TextChoices):
 
     @property
     def headline(self) -> "StrPromise":
-        """What the chart of this time is; takes %(n)d, the number of its songs."""
-        return {
-            TimeRange.SHORT_TERM: _("Top %(n)d songs of the last 4 weeks"),
-            TimeRange.MEDIUM_TERM: _("Top %(n)d songs of the last 6 months"),
-            TimeRange.LONG_TERM: _("Top %(n)d songs of the last year"),
-        }[self]
+        """What the chart of this time is; `% {"n": songs}` puts the number in, and chooses the plural."""
+        match self:
+            case TimeRange.SHORT_TERM:
+                return ngettext_lazy("The top song of the last 4 weeks", "Top %(n)d songs of the last 4 weeks", "n")
+            case TimeRange.MEDIUM_TERM:
+                return ngettext_lazy("The top song of the last 6 months", "Top %(n)d songs of the last 6 months", "n")
+            case TimeRange.LONG_TERM:
+                return ngettext_lazy("The top song of the last year", "Top %(n)d songs of the last year", "n")
 
     @property
     def in_sentence(self) -> "StrPromise":
         """The time within a sentence."""
-        return {
-            TimeRange.SHORT_TERM: _("last 4 weeks"),
-            TimeRange.MEDIUM_TERM: _("last 6 months"),
-            TimeRange.LONG_TERM: _("last year"),
-        }[self]
+        match self:
+            case TimeRange.SHORT_TERM:
+                return _("last 4 weeks")
+            case TimeRange.MEDIUM_TERM:
+                return _("last 6 months")
+            case TimeRange.LONG_TERM:
+                return _("last year")
 
 
 class ListenerQuerySet(models.QuerySet["Listener"]):
@@ -95,6 +100,10 @@ class Listener(models.Model):
         year, month = self.authorized_at.year + (month > 12), (month - 1) % 12 + 1
         day = min(self.authorized_at.day, calendar.monthrange(year, month)[1])
         return self.authorized_at.replace(year=year, month=month, day=day)
+
+    @property
+    def has_lapsed(self) -> bool:
+        return self.sign_in_again_by <= timezone.now()
 
     @property
     def lapses_soon(self) -> bool:
@@ -408,12 +417,27 @@ class Notice(models.Model):
 
 
 class SpotifyPause(models.Model):
-    """Until when Spotify told the whole app not to call (429, Retry-After). At most one row."""
+    """Until when Spotify told the whole app not to call one of its services (429, Retry-After): a row for each."""
 
+    class Service(models.TextChoices):
+        ACCOUNTS = "accounts", _("accounts")
+        API = "api", _("Web API")
+
+    service = models.CharField(max_length=10, choices=Service, unique=True)
     until = models.DateTimeField()
 
+    def __str__(self) -> str:
+        return f"{self.get_service_display()}, until {self.until:%Y-%m-%d %H:%M} UTC"
+
+
+class CodeExchanges(models.Model):
+    """How many codes of sign-ins the whole site exchanged for tokens in the minute since `since`. At most one row."""
+
+    since = models.DateTimeField()
+    count = models.PositiveSmallIntegerField()
+
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_pause")]
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_count_of_exchanges")]
 
     def __str__(self) -> str:
-        return f"until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"{self.count} since {self.since:%Y-%m-%d %H:%M:%S} UTC"

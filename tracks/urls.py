@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tracks.ops.health import health
+from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
 from tracks.ops.shared import shared
 from tracks.views import chart, data, me, site
@@ -23,6 +23,7 @@ urlpatterns = [
     path("tracks.json", data.tracks_json, name="tracks_json"),
     path("tracks.csv", data.tracks_csv, name="tracks_csv"),
     path("tracks/sql", data.tracks_sql, name="tracks_sql"),
+    path("live", live, name="live"),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
 ]

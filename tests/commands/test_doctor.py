@@ -107,7 +107,7 @@ def test_a_clock_that_is_off_does_not_stop_refreshes(
 
 def test_a_spotify_that_cannot_be_reached_and_a_pause_are_told(listener: Listener, simulator: Simulator) -> None:
     assert "Spotify: no answer" in doctor(SPOTIFY_ACCOUNTS_URL="http://127.0.0.1:1")[1]
-    SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(hours=1))
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
     simulator.calls.clear()
     assert "asked this app to wait" in doctor()[1]
     assert simulator.calls == []

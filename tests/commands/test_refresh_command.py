@@ -277,11 +277,11 @@ def test_any_retry_after_makes_a_sensible_pause(
 
 
 def test_a_later_429_never_shortens_a_pause(listener: Listener, simulator: Simulator) -> None:
-    from tracks.spotify.session import remember_pause
+    from tracks.spotify.pause import Service, remember_pause
 
     far = timezone.now() + timedelta(hours=5)
-    remember_pause(far)
-    remember_pause(timezone.now() + timedelta(seconds=5))
+    remember_pause(Service.API, far)
+    remember_pause(Service.API, timezone.now() + timedelta(seconds=5))
     assert SpotifyPause.objects.get().until == far
 
 

@@ -124,10 +124,13 @@ def test_web_and_cron_on_render_share_settings_database_and_credentials() -> Non
         assert {"key": "DATABASE_URL", "fromDatabase": {"name": "top-twenty-db", "property": "connectionString"}} in (
             service["envVars"]
         )
+    assert {"key": "BEHIND_PROXY", "value": "on"} in group["envVars"]
+    # X-Forwarded-For: visitor, edge.
+    assert {"key": "TRUSTED_PROXIES", "value": "2"} in group["envVars"]
     asked = {variable["key"] for variable in web["envVars"] if variable.get("sync") is False}
     copied = {variable["key"] for variable in cron["envVars"] if "fromService" in variable}
-    assert asked == copied == {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_HOST_ID"}
-    assert web["healthCheckPath"] == "/health" and "migrate" in web["preDeployCommand"]
+    assert asked == copied - {"ALLOWED_HOSTS"} == {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_HOST_ID"}
+    assert web["healthCheckPath"] == "/live" and "migrate" in web["preDeployCommand"]
     assert cron["schedule"].endswith(" * * * *") and cron["dockerCommand"].endswith("refresh_top_tracks")
 
 
@@ -138,6 +141,7 @@ def test_compose_waits_for_the_database_and_its_tables() -> None:
     for name in ("web", "refresher"):
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert services[name]["read_only"] is True
+        assert services[name]["tmpfs"] == ["/tmp:size=64m"]
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
@@ -183,7 +187,7 @@ def test_the_example_holds_no_secret() -> None:
 
 def test_every_setting_that_is_read_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    names = settings_read() - {"DEMO", "RENDER_EXTERNAL_HOSTNAME"}
+    names = settings_read() - {"DEMO", "DATABASE_SHARED", "RENDER_EXTERNAL_HOSTNAME"}
     assert len(names) > 15
     assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
 

@@ -5,16 +5,18 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from smtplib import SMTPServerDisconnected
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import BadHeaderError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tracks.models import Listener, Notice
+from tracks.models import Listener, Notice, Snapshot
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -149,6 +151,114 @@ def test_a_notice_that_could_not_be_sent_is_tried_again(
     run()
     run()
     assert len(hook.posts) == 2
+
+
+def overdue(simulator: Simulator) -> datetime:
+    """No refresh has worked for 25 hours, and the operator knows."""
+    moment = timezone.now() - timedelta(hours=25)
+    Listener.objects.update(refreshed_at=moment)
+    simulator.fault(TOP, Fault(status=502))
+    run()
+    simulator.clear_faults()
+    return moment
+
+
+def test_only_a_refresh_that_worked_is_told_as_one(listener: Listener, hook: Hook, simulator: Simulator) -> None:
+    moment = overdue(simulator)
+    assert kinds(hook) == ["failing"]
+    Listener.objects.update(lease_until=timezone.now() + timedelta(seconds=30))
+    run()  # busy
+    Listener.objects.update(lease_until=None)
+    Snapshot.objects.update(confirmed_at=timezone.now())
+    call_command("refresh_top_tracks", verbosity=0)  # too soon
+    assert Listener.objects.get().refreshed_at == moment
+    assert kinds(hook) == ["failing"]
+    run()
+    assert kinds(hook) == ["failing", "recovered"] and len(mail.outbox) == 2
+
+
+@pytest.mark.parametrize("cure", ["sign_in", "button", "machine"])
+def test_a_recovery_is_told_whatever_cured_it(
+    host: Browser, hook: Hook, simulator: Simulator, settings: Any, cure: str
+) -> None:
+    settings.REFRESH_TOKEN = "let me in"
+    moment = overdue(simulator)
+    Snapshot.objects.update(first_seen_at=moment, confirmed_at=moment)
+    if cure == "sign_in":
+        Browser().sign_in()
+    elif cure == "button":
+        host.press("/refresh", on="/")
+    else:
+        Browser().post("/refresh", HTTP_AUTHORIZATION="Bearer let me in")
+    assert kinds(hook) == ["failing", "recovered"]
+
+
+def test_a_recovery_is_told_of_a_host_whose_first_refresh_never_worked(
+    host: Browser, hook: Hook, simulator: Simulator
+) -> None:
+    Listener.objects.update(authorized_at=timezone.now() - timedelta(hours=25))
+    Listener.objects.update(refreshed_at=None)
+    simulator.fault(TOP, Fault(status=502))
+    run()
+    simulator.clear_faults()
+    Browser().sign_in()
+    assert kinds(hook) == ["failing", "recovered"]
+
+
+def test_a_recovery_that_could_not_be_told_is_told_after_the_next_refresh(
+    listener: Listener, hook: Hook, simulator: Simulator
+) -> None:
+    overdue(simulator)
+    hook.status = 500
+    run()
+    hook.status = 204
+    run()
+    run()
+    assert kinds(hook) == ["failing", "recovered", "recovered"]
+    assert len(mail.outbox) == 2
+
+
+def test_a_failing_hook_does_not_repeat_the_mail(listener: Listener, hook: Hook) -> None:
+    lapses_in(5)
+    hook.status = 500
+    run()
+    run()
+    assert len(hook.posts) == 2 and len(mail.outbox) == 1
+    hook.status = 204
+    run()
+    run()
+    assert len(hook.posts) == 3 and len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize("error", [SMTPServerDisconnected, ConnectionRefusedError, BadHeaderError, UnicodeError])
+def test_a_failing_mail_server_does_not_keep_the_hook_from_being_told(
+    listener: Listener, hook: Hook, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    lapses_in(5)
+    with monkeypatch.context() as patch:
+        patch.setattr("tracks.ops.notices.mail_admins", fail)
+        run()
+        run()
+    assert kinds(hook) == ["sign_in_7_days"] and mail.outbox == []
+    run()
+    assert kinds(hook) == ["sign_in_7_days"] and len(mail.outbox) == 1
+
+
+def test_who_was_stopped_for_good_while_sending_is_taken_over(listener: Listener, hook: Hook) -> None:
+    """SIGKILL: nobody gives the notice back."""
+    lapses_in(5)
+    about = Listener.objects.get().authorized_at
+    Notice.objects.create(
+        listener=listener, kind="sign_in_7_days", about=about, channel="webhook", tried_at=timezone.now()
+    )
+    run()
+    assert hook.posts == []
+    Notice.objects.filter(channel="webhook").update(tried_at=timezone.now() - timedelta(minutes=6))
+    run()
+    assert kinds(hook) == ["sign_in_7_days"]
 
 
 def test_without_addresses_nothing_is_sent_and_nothing_breaks(listener: Listener, settings: Any) -> None:

@@ -1,6 +1,7 @@
 """Pages that visitors share: fresh, conditional, and there while the database is away."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from simulator import Simulator
-from tests.conftest import Browser
+from tests.conftest import Browser, InlineAsker
 from tests.helpers import wait_until
 from tracks import chart as reads
 from tracks.etl.service import refresh
@@ -105,6 +106,14 @@ def test_a_cdn_may_hold_public_pages_for_a_minute_and_signed_in_pages_are_privat
     assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= {name.strip() for name in public["Vary"].split(",")}
     for path in ("/", "/tracks.json", "/history/"):
         assert "private" in host.get(path)["Cache-Control"]
+
+
+def test_a_page_with_a_message_for_one_is_private(host: Browser, visitor: Browser) -> None:
+    host.press("/disconnect", on="/disconnect", confirm="yes")
+    assert "messages" in host.cookies and "sessionid" not in {name for name, c in host.cookies.items() if c.value}
+    page = host.get("/privacy")
+    assert b"are deleted" in page.content and "private" in page["Cache-Control"]
+    assert b"are deleted" not in visitor.get("/privacy").content
 
 
 def test_the_hosts_page_is_never_shared(host: Browser, visitor: Browser) -> None:
@@ -233,3 +242,30 @@ def test_a_page_rendered_while_a_new_chart_came_is_rendered_again(
     monkeypatch.setattr(reads, "current", render_and_be_overtaken)
     outdated = visitor.get("/tracks.json").json()
     assert visitor.get("/tracks.json").json() != outdated
+
+
+def test_an_answer_that_the_network_swallowed_is_asked_for_again(
+    host: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Swallowed(InlineAsker):
+        """Whoever asks waits for ever."""
+
+        def __init__(self, ask: Callable[[], None]) -> None:
+            self.start = lambda: None
+
+        def is_alive(self) -> bool:
+            return True
+
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    current = version.CurrentVersion()
+    with monkeypatch.context() as patch:
+        patch.setattr(version, "Asker", Swallowed)
+        current.check()
+    for _ in range(int(version.GIVE_UP_SECONDS) - 1):
+        now += 1
+        current.check()
+        assert current.is_away and current.value is None
+    now += 1
+    current.check()
+    assert not current.is_away and current.value is not None

@@ -8,13 +8,12 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tracks.models import Listener, RefreshRun, SpotifyPause
+from tracks.models import Listener, RefreshRun, SpotifyPause, UserSession
 from tracks.spotify.tokens import decrypt
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -24,7 +23,7 @@ def everything_stored() -> str:
     """All rows that a sign-in could leave, as text."""
     models = (User, SocialAccount, SocialToken, Listener, RefreshRun)
     rows = [str(list(model.objects.values())) for model in models]
-    return " ".join([*rows, *(str(session.get_decoded()) for session in Session.objects.all())])
+    return " ".join([*rows, *(str(session.get_decoded()) for session in UserSession.objects.all())])
 
 
 def test_first_sign_in_claims_the_site_and_fills_all_tables(host: Browser) -> None:
@@ -256,7 +255,7 @@ def test_what_spotify_does_wrong_becomes_a_page_that_says_what_to_do(
 
 def test_a_sign_in_makes_no_call_while_spotify_says_wait(visitor: Browser, simulator: Simulator) -> None:
     address = visitor.start_sign_in()
-    SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(hours=1))
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
     assert visitor.press("/accounts/spotify/login/").status_code == 503
     response = visitor.come_back(address)
     assert response.status_code == 503

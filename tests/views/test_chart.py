@@ -1,5 +1,6 @@
-"""What people come back for: movement, history, one song's course, the artists, the feed."""
+"""What people come back for: movement, history, one song's history, the artists, the feed."""
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,14 +10,15 @@ from xml.etree import ElementTree
 import pytest
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from simulator import Simulator
-from tests.conftest import Browser
+from tests.conftest import ROOT, Browser
 from tests.factories import item
 from tracks.etl.service import refresh
 from tracks.management.past import live_through
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
+from tracks.templatetags.chart import release
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -102,6 +104,37 @@ def test_the_summary_says_what_changed(hear: Callable[..., None], visitor: Brows
     assert "2 new songs" in summary
 
 
+def plain(page: Any) -> str:
+    """The words of a page in one line."""
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", "", page.content.decode()).split()))
+
+
+def test_movement_says_since_when_once(hear: Callable[..., None], visitor: Browser) -> None:
+    hear(1, 2)
+    hear(2, 1, 3, days=3)
+    then = Snapshot.objects.earliest("first_seen_at").confirmed_at
+    for language, since in (("en", f"since {then:%B} {then.day}"), ("es", rf"desde el {then.day} de \w+")):
+        page = visitor.get("/", HTTP_ACCEPT_LANGUAGE=language)
+        summary = page.content.decode().partition('<ul class="summary">')[2].partition("</ul>")[0]
+        caption = page.content.decode().partition("<caption")[2].partition("</caption>")[0]
+        for part in (summary, caption):
+            assert re.search(since, re.sub(r"<[^>]+>", "", part)), part
+        assert len(re.findall(since, plain(page))) == 2
+    snapshot = visitor.get(Snapshot.objects.latest("first_seen_at").get_absolute_url())
+    assert f"movement since {then:%B} {then.day}" in plain(snapshot)
+
+
+def test_the_headline_says_the_true_number_of_songs(hear: Callable[..., None], visitor: Browser) -> None:
+    hear(1)
+    for language, headline in (("en", "The top song of the last 4 weeks"),
+                               ("es", "La canción más escuchada de las últimas 4 semanas")):  # fmt: skip
+        assert f"<title>{headline} · " in visitor.get("/", HTTP_ACCEPT_LANGUAGE=language).content.decode()
+    hear(*range(1, 8))
+    for language, headline in (("en", "Top 7 songs of"), ("es", "Las 7 canciones de")):
+        assert f"<title>{headline} " in visitor.get("/", HTTP_ACCEPT_LANGUAGE=language).content.decode()
+    assert "Top 7 songs of the last 4 weeks" in plain(visitor.get(Snapshot.objects.latest("pk").get_absolute_url()))
+
+
 def test_nothing_new_is_said_too(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2)
     hear(2, 1)
@@ -109,19 +142,73 @@ def test_nothing_new_is_said_too(hear: Callable[..., None], visitor: Browser) ->
     assert "Nothing new" in page and "up 1 place<" in page and "Left:" not in page
 
 
+# Names and dates
+
+
+def test_each_song_that_is_named_leads_to_its_page_in_quotes_of_its_own(
+    hear: Callable[..., None], visitor: Browser, simulator: Simulator
+) -> None:
+    hear(1, 2, 3)
+    hear(4, 5, 1)
+    hear(1, 4)
+    for path, found in (("/", {1, 5}), ("/history/", {1, 4, 5})):
+        page = visitor.get(path).content.decode()
+        links = re.findall(r'<q><bdi><a href="/tracks/(\d+)/">Song (\d+)</a></bdi></q>', page)
+        assert {int(number) for _, number in links} == found and all(int(pk) == int(number) for pk, number in links)
+        assert all(f">Song {number}</a>" in page for number in found)
+    for pk in (1, 2, 3, 4, 5):
+        assert f'href="https://open.spotify.com/track/{key(pk)}"' in visitor.get(f"/tracks/{key(pk)}/").content.decode()
+    feed = ElementTree.fromstring(visitor.get("/feed.atom").content)
+    for entry in feed.findall(f"{ATOM}entry"):
+        text = entry.findtext(f"{ATOM}summary") or ""
+        linked = re.findall(r'<q><bdi><a href="https://open\.spotify\.com/track/\d+">(Song \d)</a></bdi></q>', text)
+        assert linked and len(linked) == text.count("Song ")
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "month", "year"),
+    [("en", "March 14, 2019", "March 2019", "2019"), ("es", "14 de marzo de 2019", "marzo de 2019", "2019"),
+     ("de", "14. März 2019", "März 2019", "2019"), ("ja", "2019年3月14日", "2019年3月", "2019")],
+)  # fmt: skip
+def test_a_release_date_has_the_form_of_any_language(language: str, day: str, month: str, year: str) -> None:
+    with translation.override(language):
+        for value, precision, shown in (
+            ("2019-03-14", "day", day),
+            ("2019-03", "month", month),
+            ("2019", "year", year),
+        ):
+            assert release(Track(release_date=value, release_date_precision=precision)) == shown
+
+
+def test_no_template_writes_a_date_in_one_languages_form() -> None:
+    for path in (ROOT / "templates").rglob("*.*"):
+        for form in re.findall(r"\|date:[\"']([^\"']*)[\"']", path.read_text()):
+            assert form == "c" or form.endswith("_FORMAT"), path
+
+
+def test_numbers_of_a_drawing_have_a_point_in_every_language(hear: Callable[..., None], visitor: Browser) -> None:
+    hear(1, 2, 3)
+    hear(3, 2, 1)
+    hear(2, 3, days=1)
+    page = visitor.get(f"/tracks/{key(2)}/", HTTP_ACCEPT_LANGUAGE="es").content.decode()
+    drawing = page.partition("<svg class=")[2].partition("</section>")[0].partition("<details")[0]
+    assert re.search(r' y="\d+\.\d+%"', drawing) and not re.search(r'="-?\d+,', drawing)
+    assert re.search(r">\d+ de \w+</text>", drawing)
+
+
 # One song
 
 
-def test_a_songs_page_shows_its_course_in_each_time_range(hear: Callable[..., None], visitor: Browser) -> None:
+def test_a_songs_page_shows_its_history_in_each_time_range(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3)
     hear(3, 2)
     hear(3, 1)
     page = visitor.get(f"/tracks/{key(1)}/").content.decode()
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "Now 2 Peak 1 Times in the chart 2" in text
-    course = re.findall(r'<data value="(\d+)">|not in the chart', page.partition("<tbody>")[2])
-    assert course == ["1", "", "2"]
-    assert page.count('<section class="course">') == 1
+    stays = re.findall(r'<data value="(\d+)">|not in the chart', page.partition("<tbody>")[2])
+    assert stays == ["1", "", "2"]
+    assert re.findall(r"<h2>([^<]*)</h2>", page) == ["Last 4 weeks"]
     assert f'href="https://open.spotify.com/track/{key(1)}"' in page
 
 
@@ -275,6 +362,22 @@ def test_the_bar_warns_30_days_before_the_sign_in_lapses(host: Browser, days_lef
     assert days_left - 3 <= days <= days_left + 3
     if days == days_left:
         assert words in host.get("/").content.decode()
+
+
+def test_a_lapsed_sign_in_reads_so(host: Browser) -> None:
+    Listener.objects.update(authorized_at=timezone.now() - timedelta(days=190))
+    page = plain(host.get("/"))
+    assert "the sign-in ended on" in page and "before then" not in page and "sign in again by" not in page
+
+
+@pytest.mark.parametrize("path", ["/artists/", "/history/", "/privacy", "/login", "/nothing", "/disconnect"])
+def test_the_host_finds_the_bar_and_signs_out_on_every_page(host: Browser, visitor: Browser, path: str) -> None:
+    page = host.get(path).content.decode()
+    assert 'action="/logout"' in page and '<a href="/">Refresh and connection</a>' in page
+    other = visitor.get(path).content.decode()
+    assert "/logout" not in other and "Refresh and connection" not in other
+    assert host.press("/logout", on=path)["Location"] == "/"
+    assert b"Sign out" not in host.get(path).content
 
 
 def test_visitors_see_no_errors_of_the_hosts_connection(host: Browser, visitor: Browser) -> None:

@@ -5,6 +5,7 @@ import io
 import re
 from datetime import timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.contrib.auth.models import User
@@ -91,6 +92,32 @@ def test_escapes_whatever_spotify_sends(host: Browser, visitor: Browser, simulat
         assert "<script>alert" not in page
         assert "javascript:" not in page
     assert visitor.get("/tracks.json").json()["tracks"][0]["name"] == HOSTILE
+
+
+def test_covers_offer_every_size_and_nothing_breaks_out(host: Browser, visitor: Browser, simulator: Simulator) -> None:
+    hostile = 'https://i.example/x"onerror="alert(1),y'
+    urls = [
+        "https://i.example/large",
+        hostile,
+        "https://i.example/unknown",
+        "https://i.example/a, https://evil.example/b",
+    ]
+    images = [{"url": url, "width": width} for url, width in zip(urls, (640, 300, None, 64), strict=True)]
+    show(host, simulator, item(1, album={"name": "Album", "images": images}), item(2))
+    page = visitor.get("/").content.decode()
+    covers = [ElementTree.fromstring(tag[:-1] + "/>").attrib for tag in re.findall(r"<img [^>]*i\.example[^>]*>", page)]
+    assert len(covers) == 2
+    for cover in covers:
+        assert cover["src"] == hostile
+        assert cover["srcset"] == f"https://i.example/large 640w, {hostile} 300w"
+        assert cover["sizes"] and not {name for name in cover if name.startswith("on")}
+    assert "evil.example" not in page
+
+
+def test_a_cover_of_unknown_width_stands_alone(host: Browser, visitor: Browser, simulator: Simulator) -> None:
+    show(host, simulator, item(1, album={"name": "Album", "images": [{"url": "https://i.example/cover"}]}))
+    page = visitor.get("/").content.decode()
+    assert page.count('src="https://i.example/cover"') == 2 and "srcset" not in page
 
 
 def test_unknown_values_show_nothing(host: Browser, visitor: Browser, simulator: Simulator) -> None:
@@ -437,6 +464,6 @@ def test_the_host_is_not_offered_to_sign_in_again(host: Browser, visitor: Browse
 
 
 def test_a_pause_of_spotify_does_not_reach_the_readers(host: Browser, visitor: Browser) -> None:
-    SpotifyPause.objects.create(pk=1, until=timezone.now() + timedelta(days=1))
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(days=1))
     response = visitor.get("/")
     assert response.status_code == 200 and b"wait" not in response.content

@@ -21,8 +21,8 @@ def live_through(*, days: int, shuffle: Callable[[str], None]) -> None:
     chance = random.Random(days)  # noqa: S311  (the same past each time)
     for left in range(days, 0, -1):
         _a_day_passes()
-        for time_range, percent in CHANGES.items():
-            if chance.randrange(100) < percent or left == 1:
+        for time_range in TimeRange:
+            if chance.randrange(100) < CHANGES[time_range] or left == 1:
                 shuffle(time_range)
         refresh(listener=listener, trigger=RefreshRun.Trigger.CRON, force=True)
 

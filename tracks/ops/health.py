@@ -1,4 +1,4 @@
-"""Whether the service is well, for monitors."""
+"""Whether the process serves, for platforms that restart what does not; whether the service is well, for monitors."""
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, JsonResponse
@@ -8,6 +8,13 @@ from django.views.decorators.http import require_GET
 
 from tracks.models import Listener
 from tracks.moments import utc
+
+
+@never_cache
+@require_GET
+def live(request: HttpRequest) -> JsonResponse:
+    """The process serves, whatever the database does."""
+    return JsonResponse({"status": "ok"})
 
 
 @never_cache

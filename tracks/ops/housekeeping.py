@@ -5,9 +5,9 @@ from typing import Any
 from django.dispatch import receiver
 
 from tracks.etl.signals import refresh_finished
-from tracks.signin.sessions import SessionStore
+from tracks.models import UserSession
 
 
 @receiver(refresh_finished)
 def delete_lapsed_sessions(**kwargs: Any) -> None:
-    SessionStore.clear_expired()
+    UserSession.get_session_store_class().clear_expired()

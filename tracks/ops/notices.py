@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import requests
 from django.conf import settings
 from django.core.mail import mail_admins
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -29,24 +29,32 @@ logger = logging.getLogger(__name__)
 def notify(*, listener: Listener, result: RefreshResult, **kwargs: object) -> None:
     """Sends what is due after a refresh of the host; `listener` is as it was before the refresh.
 
-    Takes no query while all is well. What could not be sent is tried again after the next refresh.
+    What could not be sent is tried again after the next refresh.
     """
-    if not listener.is_host:
+    if not listener.is_host or not any(_is_in_use(channel) for channel in CHANNELS):
         return
     now = timezone.now()
     _notify_of_sign_in(listener, now)
-    last_good = listener.refreshed_at or listener.authorized_at
-    if now - last_good < FAILING_AFTER:
-        return
-    day = f"{last_good:%Y-%m-%d %H:%M} UTC"
     if result.worked:
-        text = f"Refreshes work again; the last good one was on {day}."
-        told = Notice.objects.filter(listener=listener, kind=Notice.Kind.FAILING, about=last_good)
-        for channel in told.exclude(sent_at=None).values_list("channel", flat=True):
-            _send(listener, Notice.Kind.RECOVERED, last_good, text, channel)
-    elif not result.ok:
+        _notify_of_recovery(listener)
+        return
+    last_good = listener.refreshed_at or listener.authorized_at
+    if not result.ok and now - last_good >= FAILING_AFTER:
         for channel in CHANNELS:
-            _send(listener, Notice.Kind.FAILING, last_good, f"No refresh has worked since {day}.", channel)
+            _send(listener, Notice.Kind.FAILING, last_good, f"No refresh has worked since {_day(last_good)}.", channel)
+
+
+def _notify_of_recovery(listener: Listener) -> None:
+    """Takes back, on each channel, what was told there of failures. One query while there is nothing to take back."""
+    told = Notice.objects.filter(listener=listener).exclude(sent_at=None)
+    taken_back = told.filter(kind=Notice.Kind.RECOVERED, about=OuterRef("about"), channel=OuterRef("channel"))
+    for failing in told.filter(~Exists(taken_back), kind=Notice.Kind.FAILING):
+        text = f"Refreshes work again; the last good one was on {_day(failing.about)}."
+        _send(listener, Notice.Kind.RECOVERED, failing.about, text, failing.channel)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _notify_of_sign_in(listener: Listener, now: datetime) -> None:
@@ -68,8 +76,8 @@ def _notify_of_sign_in(listener: Listener, now: datetime) -> None:
 def _send(listener: Listener, kind: str, about: datetime, text: str, channel: str) -> bool:
     """Sends the notice on this channel, if it is in use and did not get it yet; whether it went out now.
 
-    The row, unique, decides between two processes. It is marked when the notice is out: one that was stopped before
-    is tried again.
+    The row, unique, decides between two processes. It is marked when the notice is out: one that failed or was stopped
+    before is tried again, and keeps no other channel from being tried.
     """
     deliver = CHANNELS[channel]
     if not _is_in_use(channel):
@@ -82,10 +90,14 @@ def _send(listener: Listener, kind: str, about: datetime, text: str, channel: st
         return False
     try:
         deliver(kind, text)
-    except (OSError, requests.RequestException) as error:
+    except Exception as error:
+        # Its text may quote the address with its key.
         logger.warning("A notice (%s, %s) could not be sent: %s", kind, channel, type(error).__name__)
         row.update(tried_at=None)
         return False
+    except BaseException:  # told to stop
+        row.update(tried_at=None)
+        raise
     row.update(sent_at=timezone.now())
     logger.info("Notice sent: %s, %s", kind, channel)
     return True
@@ -101,7 +113,11 @@ def _email(kind: str, text: str) -> None:
 
 def _post(kind: str, text: str) -> None:
     facts = {"site": settings.SITE_NAME, "kind": str(kind), "text": text, "sign_in_url": _sign_in_url()}
-    requests.post(settings.NOTIFY_URL, json=facts, timeout=POST_SECONDS, allow_redirects=False).raise_for_status()
+    # Nobody reads the body of the answer, however long it is.
+    with requests.post(
+        settings.NOTIFY_URL, json=facts, timeout=POST_SECONDS, allow_redirects=False, stream=True
+    ) as answer:
+        answer.raise_for_status()
 
 
 def _sign_in_url() -> str:

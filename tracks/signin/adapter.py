@@ -32,12 +32,21 @@ class AccountAdapter(DefaultAccountAdapter):
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Says nothing: the site has words of its own."""
 
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Signs the user in, or nobody if the user disconnected at the same moment: the lock says who was first."""
+        with transaction.atomic():
+            if not User.objects.select_for_update().filter(pk=user.pk).exists():
+                raise ImmediateHttpResponse(redirect("index"))
+            super().login(request, user)
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """After a sign-in with Spotify, the first thing is a fresh table."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         # allauth notes the Spotify account in the session; the user's number is enough there.
         request.session.pop("account_authentication_methods", None)
-        listener = Listener.objects.get(account__user=user)
+        listener = Listener.objects.filter(account__user=user).first()
+        if listener is None:  # who disconnected in another window at the same moment
+            return response
         result = refresh(listener=listener, trigger=RefreshRun.Trigger.SIGN_IN, force=True)
         messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
         return response

@@ -4,14 +4,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, StrangerRefused, Unavailable
+from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, StrangerRefused, TooManySignIns, Unavailable
 
 
 def error_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
     """403 for a stranger, 503 with Retry-After while Spotify says wait or fails, 400 for a sign-in that went astray."""
     message = str(error)
     match error:
-        case RateLimited() | Unavailable():
+        case RateLimited() | Unavailable() | TooManySignIns():
             status, title = 503, _("Signing in has to wait")
         case StrangerRefused():
             status, title = 403, _("Only the host signs in here")

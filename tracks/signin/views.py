@@ -16,7 +16,9 @@ from tracks.signin.adapter import SIGN_IN_CALL_SECONDS
 from tracks.signin.error_page import error_page
 from tracks.spotify.client import profile
 from tracks.spotify.errors import SpotifyError, StrangerRefused
-from tracks.spotify.session import BoundedSession, raise_if_paused
+from tracks.spotify.exchanges import count_exchange
+from tracks.spotify.pause import Service, raise_if_paused
+from tracks.spotify.session import BoundedSession
 from tracks.spotify.tokens import encrypt, read_answer
 
 SCOPE = "user-top-read"
@@ -29,6 +31,15 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
         super().__init__(request)
         self.access_token_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token"
         self.authorize_url = f"{settings.SPOTIFY_ACCOUNTS_URL}/authorize"
+
+    def get_access_token_data(self, *args: Any, **kwargs: Any) -> Any:
+        """The answer of the token endpoint, for a code that came with a state of ours. Raises SpotifyError.
+
+        No code is spent while the API has a pause: without it nobody can say who signed in.
+        """
+        raise_if_paused(*Service)
+        count_exchange()
+        return super().get_access_token_data(*args, **kwargs)
 
     def parse_token(self, data: object) -> SocialToken:
         """The token to store, encrypted. Raises SpotifyError if it is malformed or the permission was not given."""
@@ -61,9 +72,11 @@ class LoginView(OAuth2LoginView):
         if request.method != "POST" or not settings.SPOTIPY_CLIENT_ID or not settings.SPOTIPY_CLIENT_SECRET:
             return redirect("login")
         try:
-            raise_if_paused()
+            raise_if_paused(*Service)
         except SpotifyError as error:
             return error_page(request, error)
+        # Each start leaves a session behind, also on a site where nothing else clears up yet.
+        request.session.clear_expired()
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 

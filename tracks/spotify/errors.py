@@ -106,3 +106,11 @@ class StrangerRefused(SpotifyError):
 
     code = "stranger"
     message = _("This site shows one host's songs, and this Spotify account is not the host's. Nothing was stored.")
+
+
+class TooManySignIns(SpotifyError):
+    """The site has exchanged as many codes in this minute as it may."""
+
+    code = "too_many_sign_ins"
+    retry_seconds = RETRY_SECONDS
+    message = _("Too many people are signing in at once. Try again in a minute.")

@@ -7,17 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from requests.adapters import HTTPAdapter
 
-from tracks.models import SpotifyPause
 from tracks.spotify.errors import (
     AccessTokenRefused,
     BadCredentials,
@@ -28,12 +24,9 @@ from tracks.spotify.errors import (
     SpotifyError,
     Unavailable,
 )
+from tracks.spotify.pause import Service, asked_for, raise_if_paused, remember_pause, service_of
 
 MOST_BYTES = 5_000_000
-# A 429 without a readable Retry-After: Spotify's window is 30 s, its quota a day.
-DEFAULT_PAUSE = timedelta(seconds=60)
-DEFAULT_QUOTA_PAUSE = timedelta(hours=1)
-LONGEST_PAUSE = timedelta(days=30)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +34,8 @@ logger = logging.getLogger(__name__)
 class BoundedSession(requests.Session):
     """Answers with a JSON object or raises a SpotifyError; all its calls together end within `seconds`.
 
-    Raises RateLimited at once, without a call, while Spotify's pause lasts, and remembers a new pause app-wide.
+    Raises RateLimited, without a call, while a pause lasts of the service to be called, and remembers a new pause
+    app-wide.
     It never retries and never follows a redirect, which could carry a secret elsewhere.
     """
 
@@ -52,12 +46,15 @@ class BoundedSession(requests.Session):
         self.mount("http://", _Adapter())
         # A .netrc file would replace the Authorization header.
         self.auth = lambda request: request
-        raise_if_paused()
+        # Every session comes to the API in the end.
+        raise_if_paused(Service.API)
 
     def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             raise Unavailable(_("Spotify took too long to answer; the last chart stays. Try again later."))
+        if service_of(str(url)) == Service.ACCOUNTS:
+            raise_if_paused(Service.ACCOUNTS)
         # A moment more than the call has: it is the deadline that ends it, with the words for that.
         kwargs |= {"timeout": remaining + 1, "stream": True, "allow_redirects": False}
         call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))
@@ -131,20 +128,6 @@ class _Call(threading.Thread):
             self.error = Unavailable()
 
 
-def raise_if_paused() -> None:
-    """Raises RateLimited while a pause that Spotify asked for lasts."""
-    pause = SpotifyPause.objects.filter(until__gt=timezone.now()).first()
-    if pause:
-        raise RateLimited(pause.until)
-
-
-def remember_pause(until: datetime) -> None:
-    """Stores, for every process, not to call before `until`; an earlier moment never shortens a pause."""
-    _, created = SpotifyPause.objects.get_or_create(pk=1, defaults={"until": until})
-    if not created:
-        SpotifyPause.objects.filter(Q(pk=1) & Q(until__lt=until)).update(until=until)
-
-
 def _raise_for_status(response: requests.Response) -> None:
     """Raises the SpotifyError that the answer means, unless it is a 2xx with a JSON object."""
     try:
@@ -162,8 +145,8 @@ def _raise_for_status(response: requests.Response) -> None:
     details = error if isinstance(error, dict) else {}
     match response.status_code:
         case 429:
-            until = timezone.now() + _pause(response, quota=details.get("reason") == "QUOTA_EXCEEDED")
-            remember_pause(until)
+            until = timezone.now() + asked_for(response, quota=details.get("reason") == "QUOTA_EXCEEDED")
+            remember_pause(service_of(response.url), until)
             raise RateLimited(until)
         case 400 | 401 if reason == "invalid_grant":
             raise SignInNeeded
@@ -186,20 +169,3 @@ def _raise_for_status(response: requests.Response) -> None:
                 _("Spotify answered with status %(status)d; the last chart stays. Try again later.")
                 % {"status": status}
             )
-
-
-def _pause(response: requests.Response, *, quota: bool) -> timedelta:
-    """How long a 429 asks to wait: Retry-After in seconds or as a date (RFC 9110), else a default."""
-    value = response.headers.get("Retry-After", "").strip()
-    pause = timedelta(0)
-    if value.isascii() and value.isdigit():
-        pause = timedelta(seconds=min(int(value[:9]), LONGEST_PAUSE.total_seconds()))
-    elif value:
-        try:
-            moment = parsedate_to_datetime(value)
-            pause = moment.replace(tzinfo=moment.tzinfo or UTC) - timezone.now()
-        except (ValueError, OverflowError):
-            pass
-    if pause <= timedelta(0):
-        pause = DEFAULT_QUOTA_PAUSE if quota else DEFAULT_PAUSE
-    return min(pause, LONGEST_PAUSE)

@@ -1,5 +1,6 @@
 """/feed.atom: an entry for each new chart of the host, with what entered, what left, and the top of it."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,12 @@ from tracks.chart import Update, latest_updates
 from tracks.models import Listener
 
 ENTRIES = 30
+# What no XML document may hold, not even as a reference (XML 1.0, 2.2 "Characters").
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def well_formed(text: str) -> str:
+    return NOT_XML.sub("", text)
 
 
 class TopTwentyFeed(Feed):
@@ -29,16 +36,16 @@ class TopTwentyFeed(Feed):
         return Listener.objects.host()
 
     def title(self) -> str:
-        return settings.SITE_NAME
+        return well_formed(settings.SITE_NAME)
 
     def items(self, listener: Listener | None) -> Sequence[Update]:
         return latest_updates(listener, ENTRIES)
 
     def item_title(self, item: Update) -> str:
-        return render_to_string("tracks/feed_title.txt", {"update": item}).strip()
+        return well_formed(render_to_string("tracks/feed_title.txt", {"update": item})).strip()
 
     def item_description(self, item: Update) -> str:
-        return render_to_string("tracks/feed_entry.html", {"update": item})
+        return well_formed(render_to_string("tracks/feed_entry.html", {"update": item}))
 
     def item_link(self, item: Update) -> str:
         return item.snapshot.get_absolute_url()

@@ -37,7 +37,8 @@ class SharedPages:
         key = page_key(request)
         if key is None:
             response = self.get_response(request)
-            if settings.SESSION_COOKIE_NAME in request.COOKIES and not response.has_header("Cache-Control"):
+            is_ones_own = not {settings.SESSION_COOKIE_NAME, "messages"}.isdisjoint(request.COOKIES)
+            if is_ones_own and not response.has_header("Cache-Control"):
                 patch_cache_control(response, private=True, no_cache=True)
             return response
         self.version.check()

@@ -1,5 +1,6 @@
 """Which version of the charts the database holds, without ever waiting for it for long."""
 
+import functools
 import logging
 import threading
 import time
@@ -13,6 +14,8 @@ from tracks.models import Listener
 # How often a worker asks, and how long a visitor waits for the answer; later counts as "the database is away".
 CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 0.5
+# Who waits so long for an answer may wait for ever, where the network swallowed it: somebody else asks.
+GIVE_UP_SECONDS = 15.0
 
 # The host's number, and when the charts were last confirmed or changed.
 Version = tuple[int, datetime | None] | None
@@ -48,9 +51,11 @@ class CurrentVersion:
     def check(self) -> None:
         """Makes `value` at most 2 s old, or sets `is_away`."""
         now = time.monotonic()
+        if now - self.asked_at >= GIVE_UP_SECONDS:
+            self._asking = threading.Lock()
         if now - self.asked_at >= CHECK_SECONDS and self._asking.acquire(blocking=False):
             self.asked_at = now
-            self._asker = Asker(self._ask)
+            self._asker = Asker(functools.partial(self._ask, self._asking))
             self._asker.start()
             self._wait(self._asker)
         elif self._asker and not self.is_away and now - self.known_at > 2 * CHECK_SECONDS:
@@ -68,7 +73,7 @@ class CurrentVersion:
             self.is_away = True
             logger.warning("The database does not answer within %s s; visitors get copies", ANSWER_SECONDS)
 
-    def _ask(self) -> None:
+    def _ask(self, turn: threading.Lock) -> None:
         try:
             value = Listener.objects.filter(is_host=True).values_list("pk", "refreshed_at").first()
             self.value, self.known_at, self.is_away = value, time.monotonic(), False
@@ -76,4 +81,4 @@ class CurrentVersion:
             self.is_away = True
             logger.warning("The database does not answer (%s); visitors get copies", type(error).__name__)
         finally:
-            self._asking.release()
+            turn.release()

@@ -1,4 +1,4 @@
-// What a script can do better: times in the visitor's own zone, and a button that is pressed once.
+// What a script can do better: times in the visitor's own zone, "5 minutes ago", and a button that is pressed once.
 "use strict";
 
 // The page's language, in the visitor's own regional manner of writing dates.
@@ -6,13 +6,39 @@ const language = navigator.languages.find((name) => name.startsWith(document.doc
 const formats = {
   moment: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }),
   day: new Intl.DateTimeFormat(language, { dateStyle: "long" }),
+  day_of_year: new Intl.DateTimeFormat(language, { day: "numeric", month: "long" }),
+  // The days of a drawing are UTC's.
+  utc_day: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }),
+  utc_day_of_year: new Intl.DateTimeFormat(language, { day: "numeric", month: "long", timeZone: "UTC" }),
 };
 
-for (const time of document.querySelectorAll("time[data-show]")) {
-  const moment = new Date(time.dateTime);
-  const text = formats[time.dataset.show].format(moment);
-  time.title = time.textContent.trim();
-  time.textContent = text;
+for (const element of document.querySelectorAll("[data-show]")) {
+  const moment = new Date(element.dateTime ?? element.dataset.at);
+  if (element.dateTime) element.title = element.textContent.trim();
+  element.textContent = formats[element.dataset.show].format(moment);
+  // The page's title names the same day as its heading.
+  if (element.dataset.inTitle) {
+    document.title = document.title.replace(element.dataset.inTitle, () => formats.day.format(moment));
+  }
+}
+
+// "Updated" becomes "Updated 5 minutes ago", and stays true in a page that stays open.
+const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
+
+function ago(moment) {
+  const seconds = (Date.now() - moment) / 1000;
+  const [unit, length] = units.find(([, length]) => seconds >= length) ?? ["second", Infinity];
+  // Less than a minute is "now", also where the visitor's clock is behind.
+  const numeric = unit === "second" ? "auto" : "always";
+  return new Intl.RelativeTimeFormat(language, { numeric }).format(-Math.floor(Math.max(0, seconds) / length), unit);
+}
+
+for (const element of document.querySelectorAll("[data-ago]")) {
+  const moment = new Date(element.dataset.ago);
+  const before = element.textContent;
+  const tell = () => { element.textContent = `${before} ${ago(moment)}`; };
+  tell();
+  setInterval(tell, 30_000);
 }
 
 for (const form of document.querySelectorAll("form[data-once]")) {
