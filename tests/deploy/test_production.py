@@ -102,7 +102,6 @@ def test_static_files_are_collected_under_names_for_ever(db: None, tmp_path: Pat
     assert result.returncode == 0, result.stderr
     collected = {path.name for path in (tmp_path / "staticfiles/tracks").rglob("*")}
     assert any(re.fullmatch(r"site\.[0-9a-f]{12}\.css\.gz", name) for name in collected)
-    assert any(re.fullmatch(r"chart\.umd\.min\.[0-9a-f]{12}\.js\.gz", name) for name in collected)
 
 
 # The files that deploy it
