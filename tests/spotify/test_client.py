@@ -4,7 +4,7 @@ import pytest
 from allauth.socialaccount.models import SocialToken
 
 from simulator import Fault, Simulator
-from tests.factories import account
+from tests.factories import account, expire
 from tests.helpers import TOKEN, TOP
 from tracks.models import Listener
 from tracks.spotify import tokens
@@ -29,6 +29,12 @@ def test_several_pages_are_asked_for_with_one_token(client: ListenerClient, simu
     assert [(call.path, call.query["time_range"], call.query["limit"]) for call in simulator.calls] == [
         (TOP, "long_term", "5"), (TOP, "short_term", "5"),
     ]  # fmt: skip
+
+
+def test_a_token_that_has_lapsed_is_renewed_first(client: ListenerClient, simulator: Simulator) -> None:
+    expire()
+    assert client.top_tracks(time_range="long_term", limit=5)["items"]
+    assert [call.path for call in simulator.calls] == [TOKEN, TOP]
 
 
 def test_a_token_that_is_refused_is_renewed_once_and_kept(client: ListenerClient, simulator: Simulator) -> None:

@@ -56,6 +56,11 @@ def test_the_difference_is_in_whole_seconds_ahead_of_spotify(
     assert clock.clock_ahead() == timedelta(seconds=seconds)
 
 
+def test_a_date_without_a_zone_is_of_utc(spotify: dict[str, str]) -> None:
+    spotify["Date"] = "Mon, 23 Nov 2026 06:59:00 -0000"
+    assert clock.clock_ahead() == timedelta(seconds=60)
+
+
 @pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}])
 def test_an_answer_without_a_date_means_later(spotify: dict[str, str], headers: dict[str, str]) -> None:
     spotify.update(headers)

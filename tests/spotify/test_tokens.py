@@ -65,18 +65,18 @@ def test_the_first_key_encrypts(settings: Any) -> None:
 
 def test_every_token_is_encrypted_anew_and_what_no_key_reads_is_counted(settings: Any) -> None:
     old = settings.SECRET_KEY
-    for name, token, refresh_token in (("one", "a", "b"), ("two", "c", "")):
+    for name, token, refresh_token in (("one", "a", "b"), ("two", "c", ""), ("also two", "e", "")):
         SocialToken.objects.create(
             account=account(name), token=tokens.encrypt(token), token_secret=tokens.encrypt(refresh_token)
         )
     for name in ("three", "four"):
         SocialToken.objects.create(account=account(name), token="unreadable", token_secret=tokens.encrypt("d"))
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key", [old]
-    assert tokens.reencrypt() == (2, 2)
+    assert tokens.reencrypt() == (3, 2)
     settings.SECRET_KEY_FALLBACKS = []
-    one, two, three, _ = SocialToken.objects.order_by("pk")
+    one, two, also, three, _ = SocialToken.objects.order_by("pk")
     assert (tokens.decrypt(one.token), tokens.decrypt(one.token_secret)) == ("a", "b")
-    assert (tokens.decrypt(two.token), two.token_secret) == ("c", "")
+    assert (tokens.decrypt(two.token), tokens.decrypt(also.token), two.token_secret) == ("c", "e", "")
     assert three.token == "unreadable"
 
 
