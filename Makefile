@@ -54,7 +54,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 messages: .venv/installed-dev
-	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator
+	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator --ignore mutants
 	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore .venv
 
 screenshots: .venv/installed-dev
