@@ -8,7 +8,7 @@ TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 # On all cores; each process has a database of its own, and mostly tests of its own files, which share what is slow to start.
 PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --dist worksteal
 
-.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill secrets audit image clean
+.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill mutants secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -21,6 +21,7 @@ help:
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
 	@echo "make bench        measures the service as in production (needs wrk; five minutes)"
 	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
+	@echo "make mutants      changes the code a little, and names what no test notices (an hour)"
 	@echo "make secrets looks for committed secrets"
 	@echo "make audit   looks for committed secrets and for packages with known vulnerabilities"
 	@echo "make image   builds the Docker image"
@@ -53,7 +54,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 messages: .venv/installed-dev
-	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator
+	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator --ignore mutants
 	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore .venv
 
 screenshots: .venv/installed-dev
@@ -73,11 +74,18 @@ audit: secrets
 restore-drill: .venv/installed-dev
 	@$(BIN)/python -W ignore -m bench.restore_drill $(DUMP)
 
+# Where a test fails, mutmut's own last words say which.
+mutants: .venv/installed-dev
+	@mkdir -p mutants
+	@TEST_DATABASE_URL=memory nice -n 19 $(BIN)/mutmut run --max-children 2 > mutants/log 2>&1 \
+		|| { tail -n 20 mutants/log; exit 1; }
+	@$(BIN)/mutmut results | cut -d: -f1 | xargs -r -n1 $(BIN)/mutmut show | grep '^[-+#]' | grep -v '^[-+][-+]'
+
 image:
 	docker build -t spotify-top .
 
 clean:
-	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf .venv mutants staticfiles .mypy_cache .ruff_cache .pytest_cache .coverage
 
 .env:
 	@umask 077 && sed "s|^SECRET_KEY=$$|SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')|" .env.example > .env

@@ -1,4 +1,7 @@
-"""The tests' database: TEST_DATABASE_URL, SQLite if that is `sqlite`, an embedded PostgreSQL if it is not set."""
+"""The tests' database: TEST_DATABASE_URL, an embedded PostgreSQL if it is not set.
+
+`sqlite` is SQLite in a file; `memory` is SQLite in memory, which processes do not share: for `make mutants`.
+"""
 
 import atexit
 import os
@@ -12,7 +15,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 def url() -> str:
     wanted = os.environ.get("TEST_DATABASE_URL", "")
-    if wanted == "sqlite":
+    if wanted in {"sqlite", "memory"}:
         return f"sqlite:///{FOLDER}/main.sqlite3"
     if wanted:
         return wanted

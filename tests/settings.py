@@ -21,7 +21,7 @@ from spotify_top.settings import *  # noqa: E402, F403
 # Not the project's: what `collectstatic` left there would change the pages.
 STATIC_ROOT = Path(database.FOLDER) / "staticfiles"
 
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+if DATABASES["default"]["ENGINE"].endswith("sqlite3") and os.environ["TEST_DATABASE_URL"] != "memory":  # noqa: F405
     # A file, so that threads and other processes of the tests see it.
     DATABASES["default"]["TEST"] = {"NAME": f"{database.FOLDER}/test.sqlite3"}  # noqa: F405
 

@@ -1,5 +1,6 @@
 """Signing in with Spotify: who may, what is stored, and what a page says when it does not work."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -248,7 +249,8 @@ def test_what_spotify_does_wrong_becomes_a_page_that_says_what_to_do(
     simulator.fault(path, fault)
     response = visitor.sign_in()
     assert response.status_code == status
-    assert words in response.content
+    (message,) = re.findall(r"<p>(.+)</p>\n  <p><a class=\"button\"", response.content.decode())
+    assert words.decode() in message and re.fullmatch(r"Sp.+\.|Th.+\.", message)
     assert ("Retry-After" in response) == (status == 503)
     assert not User.objects.exists() and not SocialAccount.objects.exists()
 

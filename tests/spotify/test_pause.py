@@ -1,9 +1,10 @@
 """Spotify says wait: to one of its services, which is not the other. And a bound on what visitors may spend."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 from django.utils import timezone
 
 from simulator import Fault, Simulator
@@ -11,8 +12,8 @@ from tests.conftest import Browser
 from tests.helpers import at_once
 from tracks.etl.service import refresh
 from tracks.models import CodeExchanges, Listener, SpotifyPause
-from tracks.spotify import exchanges
-from tracks.spotify.errors import TooManySignIns
+from tracks.spotify import exchanges, pause
+from tracks.spotify.errors import RateLimited, TooManySignIns
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -80,7 +81,113 @@ def test_two_pauses_end_each_in_its_time(listener: Listener, simulator: Simulato
     assert refresh(listener=listener, trigger="cron", force=True).ok
 
 
+# How long
+
+
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
+MONTH = 30 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("header", "quota", "seconds"),
+    [
+        ("30", False, 30), (" 30 ", False, 30), ("1", False, 1), ("86400", True, 86_400), ("2592000", False, MONTH),
+        ("2592001", False, MONTH), ("9" * 30, False, MONTH), ("999999999", False, MONTH),
+        (None, False, 60), (None, True, 3600), ("", False, 60), ("0", False, 60), ("0", True, 3600),
+        ("-5", False, 60), ("1.5", False, 60), ("soon", False, 60), ("\u0663\u0660", False, 60), ("\u00b2", False, 60),
+        ("Mon, 23 Nov 2026 07:00:30 GMT", False, 30), ("Mon, 23 Nov 2026 07:00:30", False, 30),
+        ("Mon, 23 Nov 2026 08:00:30 +0100", False, 30), ("Mon, 23 Nov 2026 07:00:00 GMT", False, 60),
+        ("Mon, 23 Nov 2026 06:59:59 GMT", True, 3600), ("Wed, 21 Oct 2099 07:28:00 GMT", False, MONTH),
+        ("Mon, 01 Jan 0001 00:00:00 +2300", False, 60),
+    ],
+)  # fmt: skip
+def test_how_long_a_429_asks_to_wait(
+    monkeypatch: pytest.MonkeyPatch, header: str | None, quota: bool, seconds: int
+) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    response = requests.Response()
+    if header is not None:
+        response.headers["Retry-After"] = header
+    assert pause.asked_for(response, quota=quota) == timedelta(seconds=seconds)
+
+
+def test_an_earlier_moment_never_shortens_a_pause_and_a_later_one_lengthens_it() -> None:
+    for seconds, until in ((10, 10), (5, 10), (15, 15)):
+        pause.remember_pause(pause.Service.API, NOW + timedelta(seconds=seconds))
+        pause.remember_pause(pause.Service.ACCOUNTS, NOW)
+        assert SpotifyPause.objects.get(service="api").until == NOW + timedelta(seconds=until)
+    assert SpotifyPause.objects.get(service="accounts").until == NOW
+
+
+@pytest.mark.parametrize(
+    ("services", "seconds"), [(("api",), 20), (("accounts",), 30), (("accounts", "api"), 30), ((), None)]
+)
+def test_of_several_services_the_longest_pause_counts(
+    monkeypatch: pytest.MonkeyPatch, services: tuple[Any, ...], seconds: int | None
+) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    for service, left in (("api", 20), ("accounts", 30)):
+        SpotifyPause.objects.create(service=service, until=NOW + timedelta(seconds=left))
+    if seconds is None:
+        pause.raise_if_paused(*services)
+        return
+    with pytest.raises(RateLimited) as raised:
+        pause.raise_if_paused(*services)
+    assert raised.value.until == NOW + timedelta(seconds=seconds)
+
+
+def test_a_pause_has_ended_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    SpotifyPause.objects.create(service="api", until=NOW)
+    pause.raise_if_paused(pause.Service.API)
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("https://accounts.spotify.com/api/token", "accounts"),
+        ("https://accounts.spotify.com/api/token?x=1", "accounts"),
+        ("https://api.spotify.com/v1/me", "api"),
+        ("https://accounts.spotify.com/", "api"),
+        ("https://evil.example/?https://accounts.spotify.com/api/token", "api"),
+    ],
+)
+def test_which_service_is_at_an_address(settings: Any, url: str, service: str) -> None:
+    settings.SPOTIFY_ACCOUNTS_URL = "https://accounts.spotify.com"
+    assert pause.service_of(url) == service
+
+
 # The site's own bound
+
+
+@pytest.mark.parametrize(
+    ("ago", "count", "counted"),
+    [
+        (0, 0, 1), (59, 29, 30), (59, 30, None), (60, 30, 1), (61, 30, 1), (-1, 29, 30), (-1, 30, None),
+        (-60, 30, None), (-61, 30, 1),
+    ],
+)  # fmt: skip
+def test_a_minute_has_30_exchanges_from_its_first_one_on(
+    monkeypatch: pytest.MonkeyPatch, ago: int, count: int, counted: int | None
+) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    since = NOW - timedelta(seconds=ago)
+    CodeExchanges.objects.create(pk=1, since=since, count=count)
+    if counted is None:
+        with pytest.raises(TooManySignIns):
+            exchanges.count_exchange()
+    else:
+        exchanges.count_exchange()
+    row = CodeExchanges.objects.get()
+    assert row.count == (counted or count)
+    assert row.since == (NOW if counted == 1 and count else since)
+
+
+def test_the_first_exchange_of_all_begins_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    exchanges.count_exchange()
+    row = CodeExchanges.objects.get()
+    assert (row.pk, row.since, row.count) == (1, NOW, 1)
 
 
 def test_the_31st_code_of_a_minute_is_not_sent_to_spotify(

@@ -41,7 +41,7 @@ def load(*, listener: Listener, tables: Mapping[str, Table], now: datetime) -> d
         (name, track) for name, ranking in rankings.items() if name in current
         for track in ranking if track not in current[name].positions
     }  # fmt: skip
-    seen = _seen_before(listener, entered) if entered else set()
+    seen = _seen_before(listener, entered)
 
     unchanged = [current[name].snapshot_id for name, change in changes.items() if not change.changed]
     if unchanged:

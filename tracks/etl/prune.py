@@ -43,4 +43,4 @@ def delete_snapshots(snapshots: Iterable[int]) -> None:
 
 def _lock(model: type[Artist] | type[Track], keys: set[str]) -> None:
     rows = model._default_manager.select_for_update().filter(pk__in=keys).order_by("pk")
-    list(rows.values_list("pk", flat=True))
+    list(rows.values_list("pk"))

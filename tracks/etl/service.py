@@ -38,8 +38,8 @@ class _Work:
     """A refresh at work, and what its ending has to close."""
 
     listener: Listener
-    trigger: str
     time_ranges: tuple[str, ...]
+    trigger: str = ""
     lease: Claimed | None = None
     run: RefreshRun | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def refresh(
     `refresh_finished`. Whatever Spotify does becomes a result: only OperationalError and InterfaceError of the
     database are raised.
     """
-    work = _Work(listener, trigger, tuple(dict.fromkeys(time_ranges)))
+    work = _Work(listener, tuple(dict.fromkeys(time_ranges)), trigger)
     try:
         result = _attempt(work, force=force)
     except (OperationalError, InterfaceError):
@@ -85,7 +85,7 @@ def refresh(
 
 def preview(*, listener: Listener, time_ranges: Iterable[str] = tuple(TimeRange.values)) -> RefreshResult:
     """What a refresh would load, under the lease; writes nothing but a renewed token and a pause."""
-    work = _Work(listener, "", tuple(dict.fromkeys(time_ranges)))
+    work = _Work(listener, tuple(dict.fromkeys(time_ranges)))
     claim = lease.claim(listener, work.time_ranges, force=True)
     if not isinstance(claim, Claimed):
         return _nothing_to_do(claim)

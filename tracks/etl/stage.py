@@ -60,9 +60,9 @@ def _csv(table: Table) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent, delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
-            file.write(text)
+            file.write(text.encode())
             file.flush()
             os.replace(file.name, path)
         except BaseException:

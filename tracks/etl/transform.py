@@ -86,10 +86,7 @@ def transform(items: Iterable[Any]) -> Table:
 
 def _reason(error: ValidationError) -> str:
     """The reasons in our own words; pydantic's for a value that is no object at all."""
-    reasons = [
-        details["msg"] if details["type"] == "reject" else "not a track"
-        for details in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+    reasons = [details["msg"] if details["type"] == "reject" else "not a track" for details in error.errors()]
     return "; ".join(dict.fromkeys(reasons))
 
 
@@ -257,7 +254,7 @@ def _release(value: str, precision: str) -> tuple[str, str]:
     if not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", value):
         return "", ""
     try:
-        date.fromisoformat(value + "-01-01"[len(value) - 4 :] if len(value) < 10 else value)
+        date.fromisoformat(value + "-01-01"[len(value) - 4 :])
     except ValueError:
         return "", ""
     given = {4: "year", 7: "month", 10: "day"}[len(value)]

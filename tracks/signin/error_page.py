@@ -22,9 +22,7 @@ def error_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
             status, title = (
                 (403, _("Spotify said no")) if error.code != "failed" else (400, _("Signing in did not work"))
             )
-    response = render(
-        request, "tracks/sign_in_error.html", {"title": title, "message": message, "code": error.code}, status=status
-    )
+    response = render(request, "tracks/sign_in_error.html", {"title": title, "message": message}, status=status)
     if error.retry_seconds:
         response.headers["Retry-After"] = str(error.retry_seconds)
     response.headers["Cache-Control"] = "no-store"

@@ -12,8 +12,11 @@ from tracks.spotify.tokens import access_token
 
 
 def api(token: str, session: BoundedSession) -> spotipy.Spotify:
-    """A client for one access token. It has no auth manager: spotipy's would open a browser or ask on the console."""
-    client = spotipy.Spotify(auth=token, requests_session=session, retries=0)
+    """A client for one access token. It has no auth manager: spotipy's would open a browser or ask on the console.
+
+    It tries nothing again: spotipy leaves that to a session that it is given.
+    """
+    client = spotipy.Spotify(auth=token, requests_session=session)
     client.prefix = f"{settings.SPOTIFY_API_URL}/"
     return client
 

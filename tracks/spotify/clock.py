@@ -17,8 +17,8 @@ def clock_ahead() -> timedelta:
     Raises Unavailable if there is no answer, or none with a date.
     """
     try:
-        answer = requests.head(settings.SPOTIFY_ACCOUNTS_URL, timeout=SECONDS, allow_redirects=False)
+        answer = requests.head(settings.SPOTIFY_ACCOUNTS_URL, timeout=SECONDS)
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError):
         raise Unavailable from None
-    return datetime.now(UTC).replace(microsecond=0) - theirs.astimezone(UTC)
+    return datetime.now(UTC).replace(microsecond=0) - theirs.replace(tzinfo=theirs.tzinfo or UTC)

@@ -83,11 +83,12 @@ class BoundedSession(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Remembers its connections, so that a caller out of time can hang up on an answer that drips in for ever."""
+    """Remembers what is open, so that a caller out of time can hang up on an answer that drips in for ever."""
 
     def __init__(self) -> None:
         super().__init__(max_retries=0)
         self.connections: list[Any] = []
+        self.answers: list[Any] = []
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
@@ -99,6 +100,10 @@ class _Adapter(HTTPAdapter):
         self.connections.append(make(*args, **kwargs))
         return self.connections[-1]
 
+    def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
+        self.answers.append(answer)
+        return super().build_response(request, answer)
+
     def hang_up(self) -> None:
         for connection in self.connections:
             if connection.sock is not None:
@@ -106,6 +111,12 @@ class _Adapter(HTTPAdapter):
                     connection.sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass  # it ended by itself meanwhile
+        # With `Connection: close` the socket is no longer the connection's, but the answer's.
+        for answer in self.answers:
+            try:
+                answer.shutdown()
+            except (OSError, ValueError, RuntimeError):
+                pass  # it was read to its end
 
 
 class _Call(threading.Thread):

@@ -1,0 +1,183 @@
+"""Who may be the host, and what changes when somebody becomes it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from tests.factories import account
+from tracks.models import Listener
+from tracks.signin.access import Identity, check_may_host, connect_host, read_profile, upgrade_link
+from tracks.spotify.errors import StrangerRefused, Unavailable
+
+pytestmark = pytest.mark.django_db
+
+
+def identity(account_id: str = "", id: str = "") -> Identity:
+    return Identity(account_id=account_id, id=id)
+
+
+@pytest.fixture
+def the_host() -> Listener:
+    return connect_host(account("host"))
+
+
+# Who it is
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ({"account_id": "a", "id": "b", "email": 7}, identity("a", "b")),
+        ({"account_id": " a ", "id": "\tb\n"}, identity("a", "b")),
+        ({"account_id": "a"}, identity("a", "")),
+        ({"id": "b"}, identity("", "b")),
+        ({"account_id": None, "id": "b"}, identity("", "b")),
+        ({"account_id": " ", "id": "b"}, identity("", "b")),
+        ({"account_id": "a" * 191, "id": "b" * 191}, identity("a" * 191, "b" * 191)),
+    ],
+)
+def test_the_two_ids_of_a_profile_are_read(answer: Any, found: Identity) -> None:
+    assert read_profile(answer) == found
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], {}, {"id": ""}, {"id": " ", "account_id": " "}, {"id": 7}, {"id": "b" * 192}, {"account_id": ["a"]}],
+)
+def test_a_profile_without_an_id_means_later(answer: Any) -> None:
+    with pytest.raises(Unavailable) as raised:
+        read_profile(answer)
+    assert str(raised.value) == "Spotify did not say which account signed in; nothing was stored. Try again later."
+
+
+@pytest.mark.parametrize(
+    ("linked_on", "asked", "found"),
+    [
+        ("account_id", identity("x", "y"), True),
+        ("account_id", identity("y", "x"), False),  # an id may be taken for a name by anybody
+        ("account_id", identity("", "x"), False),
+        ("id", identity("", "x"), True),
+        ("id", identity("y", "x"), True),
+        ("id", identity("x", "y"), False),
+        ("id", identity("y", "z"), False),
+    ],
+)
+def test_an_account_is_known_by_the_id_it_was_linked_on(linked_on: str, asked: Identity, found: bool) -> None:
+    account("other", linked_on=linked_on)
+    known = account("x", linked_on=linked_on)
+    assert asked.linked_account() == (known if found else None)
+
+
+def test_the_account_id_is_looked_up_before_the_id() -> None:
+    account("old", linked_on="id")
+    new = account("new")
+    assert identity("new", "old").linked_account() == new
+
+
+def test_accounts_of_another_provider_are_nobodys() -> None:
+    account("x")
+    SocialAccount.objects.update(provider="github")
+    assert identity("x", "x").linked_account() is None
+
+
+def test_an_account_without_a_name_is_not_found_by_none() -> None:
+    account("", linked_on="account_id")
+    assert identity("", "b").linked_account() is None
+
+
+# Who may
+
+
+@pytest.mark.parametrize(("named", "allowed"), [("a", True), ("b", True), ("c", False)])
+def test_the_host_that_the_settings_name_may_by_either_id(
+    the_host: Listener, settings: Any, named: str, allowed: bool
+) -> None:
+    settings.SPOTIFY_HOST_ID = named
+    if allowed:
+        check_may_host(identity("a", "b"))
+    else:
+        with pytest.raises(StrangerRefused):
+            check_may_host(identity("a", "b"))
+
+
+def test_the_first_to_come_may() -> None:
+    account("somebody")
+    check_may_host(identity("anyone", "x"))
+
+
+@pytest.mark.parametrize(("who", "allowed"), [("host", True), ("stranger", False), ("guest", False)])
+def test_then_the_host_alone_may(the_host: Listener, who: str, allowed: bool) -> None:
+    account("guest")  # known, and not the host
+    if allowed:
+        check_may_host(identity(who, "x"))
+    else:
+        with pytest.raises(StrangerRefused):
+            check_may_host(identity(who, "x"))
+
+
+# What changes
+
+
+@pytest.mark.parametrize(
+    ("linked_on", "asked", "uid", "now_on"),
+    [
+        ("id", identity("new", "old"), "new", "account_id"),
+        ("id", identity("", "old"), "old", "id"),
+        ("account_id", identity("old", "new"), "old", "account_id"),
+        ("id", identity("new", "unknown"), "old", "id"),
+    ],
+)
+def test_a_link_on_an_id_becomes_one_on_the_account_id(linked_on: str, asked: Identity, uid: str, now_on: str) -> None:
+    other = account("other", linked_on="id")
+    stored = account("old", linked_on=linked_on)
+    upgrade_link(asked)
+    stored.refresh_from_db()
+    assert (stored.uid, stored.extra_data) == (uid, {"linked_on": now_on, "scope": "user-top-read"})
+    other.refresh_from_db()
+    assert (other.uid, other.extra_data["linked_on"]) == ("other", "id")
+
+
+def test_who_becomes_the_host_may_look_into_the_admin_at_what_is_the_sites(the_host: Listener) -> None:
+    assert the_host.is_host and the_host.state == Listener.State.CONNECTED
+    assert timezone.now() - the_host.authorized_at < timedelta(minutes=1)
+    user = User.objects.get()
+    assert user.is_staff and not user.is_superuser
+    permissions = user.user_permissions.all()
+    assert set(permissions) == set(
+        Permission.objects.filter(content_type__app_label="tracks", codename__startswith="view_")
+    )
+    assert "view_track" in {permission.codename for permission in permissions}
+
+
+def test_another_user_stays_what_they_are(the_host: Listener) -> None:
+    guest = account("guest").user
+    connect_host(the_host.account)
+    guest.refresh_from_db()
+    assert not guest.is_staff and not guest.user_permissions.exists()
+
+
+def test_signing_in_again_connects_the_same_listener_anew(the_host: Listener) -> None:
+    Listener.objects.update(state="needs_sign_in", authorized_at=timezone.now() - timedelta(days=200), is_host=False)
+    again = connect_host(the_host.account)
+    assert again == the_host == Listener.objects.get()
+    assert again.is_host and again.state == "connected"
+    assert timezone.now() - again.authorized_at < timedelta(minutes=1)
+
+
+def test_a_second_host_is_refused(the_host: Listener) -> None:
+    with pytest.raises(StrangerRefused):
+        connect_host(account("second"))
+    assert Listener.objects.get() == the_host
+
+
+def test_the_host_that_the_settings_name_replaces_another(the_host: Listener, settings: Any) -> None:
+    settings.SPOTIFY_HOST_ID = "second"
+    guest = Listener.objects.create(account=account("guest"), authorized_at=timezone.now())
+    second = connect_host(account("second"))
+    assert set(Listener.objects.all()) == {second, guest}
+    assert connect_host(second.account) == second
+    assert set(Listener.objects.all()) == {second, guest}
