@@ -212,6 +212,8 @@ def test_a_follower_that_fails_harms_nobody(listener: Listener, told: list[dict[
 # When it does not work
 
 
+# A connection that the database broke is closed, and with it the transaction of another kind of test.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("error", "outcome", "code"),
     [
