@@ -30,14 +30,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Also when nobody closes it: a place that is lost would be missing for ever.
         self.give_back = weakref.finalize(self, _places.release)
         try:
-            while _idle:
+            if _idle:
                 connection = _idle.pop()
                 try:
                     connection.execute("SELECT 1")
-                except OperationalError:
-                    connection.close()
-                else:
                     return connection
+                except OperationalError:
+                    # The others went the same way, and to find that out can take seconds for each.
+                    connection.close()
+                    _close_idle()
             return super().get_new_connection(conn_params)  # type: ignore[no-any-return]
         except BaseException:
             self.give_back()
@@ -47,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None:
             return
         try:
-            if self.connection.info.transaction_status == TransactionStatus.IDLE:
+            if self.connection.autocommit and self.connection.info.transaction_status == TransactionStatus.IDLE:
                 _idle.append(self.connection)
             else:
                 self.connection.close()
