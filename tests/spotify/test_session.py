@@ -85,7 +85,7 @@ def test_an_answer_without_a_type_is_json(simulator: Simulator, sent: str | None
         (Fault(status=200, body=b"\xff\xfe{}"), Unavailable, UNREADABLE),
         (Fault(status=200, body=b"[" * 100_000), Unavailable, UNREADABLE),
         (Fault(status=204, body=""), Unavailable, UNREADABLE),
-        (Fault.json(302, {}), Unavailable, failed_with(302)),
+        (Fault.json(300, {}), Unavailable, failed_with(300)),
         (Fault(status=302, body="{}", headers={"Location": "http://127.0.0.1:1/"}), Unavailable, failed_with(302)),
         (Fault.json(399, {}), Unavailable, failed_with(399)),
         (Fault.json(400, {}), RequestRefused, refused_with(400)),
