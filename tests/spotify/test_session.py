@@ -1,8 +1,11 @@
 """The one way out: what each answer means, and how long and how large it may be."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -85,7 +88,7 @@ def test_an_answer_without_a_type_is_json(simulator: Simulator, sent: str | None
         (Fault(status=200, body=b"\xff\xfe{}"), Unavailable, UNREADABLE),
         (Fault(status=200, body=b"[" * 100_000), Unavailable, UNREADABLE),
         (Fault(status=204, body=""), Unavailable, UNREADABLE),
-        (Fault.json(302, {}), Unavailable, failed_with(302)),
+        (Fault.json(300, {}), Unavailable, failed_with(300)),
         (Fault(status=302, body="{}", headers={"Location": "http://127.0.0.1:1/"}), Unavailable, failed_with(302)),
         (Fault.json(399, {}), Unavailable, failed_with(399)),
         (Fault.json(400, {}), RequestRefused, refused_with(400)),
@@ -227,11 +230,51 @@ def test_what_is_too_large_is_not_read_to_its_end(simulator: Simulator, fault: F
     assert str(raised.value) == TOO_LARGE
 
 
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def answer_once(server: socket.socket, *parts: bytes) -> list[bytes]:
+    """Answers the next request with these parts, and waits for the caller to hang up; returns what was asked."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            asked.append(connection.recv(65536))
+            for part in parts:
+                connection.sendall(part)
+            connection.recv(1)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return asked
+
+
+def test_what_is_too_large_is_refused_before_the_rest_arrives(server: socket.socket) -> None:
+    answer_once(server, b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n", b" " * 5_100_000)
+    with pytest.raises(Unavailable) as raised:
+        BoundedSession(seconds=5).get(f"http://127.0.0.1:{server.getsockname()[1]}/")
+    assert str(raised.value) == TOO_LARGE
+
+
+def test_a_proxy_that_the_environment_names_is_used(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.getsockname()[1]}")
+    asked = answer_once(server, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    assert BoundedSession(seconds=5).get("http://spotify.example/v1/me").json() == {}
+    assert asked[0].startswith(b"GET http://spotify.example/v1/me HTTP/1.1\r\n")
+
+
 # How long
 
 
-def calls_at_work() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "spotify-call"]
+def calls_at_work() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, module._Call)]
+
+
+def test_a_call_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    assert module._Call(requests.Response).daemon is True
 
 
 @pytest.mark.parametrize(
@@ -260,11 +303,13 @@ def test_the_time_is_one_for_all_calls_of_a_session(simulator: Simulator) -> Non
 def test_once_the_time_is_up_nobody_is_called(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     session = BoundedSession(seconds=10)
     now = session.deadline
+    called: list[threading.Thread] = []
     monkeypatch.setattr("tracks.spotify.session.time.monotonic", lambda: now)
+    monkeypatch.setattr(module._Call, "start", called.append)
     with pytest.raises(Unavailable) as raised:
         session.get(address(simulator))
     assert str(raised.value) == TOO_LONG
-    assert not simulator.calls
+    assert not called
 
 
 def test_a_session_begins_with_all_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

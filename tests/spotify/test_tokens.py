@@ -159,6 +159,7 @@ def test_a_token_without_a_known_end_is_renewed(
 
 def test_a_renewal_can_be_asked_for(listener: Listener, session: BoundedSession, simulator: Simulator) -> None:
     now = timezone.now()
+    SocialToken.objects.update(expires_at=now + timedelta(hours=5))
     old = stored()
     token = tokens.access_token(listener, session, renew=True)
     (call,) = simulator.calls
@@ -166,6 +167,16 @@ def test_a_renewal_can_be_asked_for(listener: Listener, session: BoundedSession,
     assert token == tokens.decrypt(stored().token) != tokens.decrypt(old.token)
     assert tokens.decrypt(stored().token_secret) in simulator.refresh_tokens
     assert timedelta(minutes=59) < stored().expires_at - now <= timedelta(minutes=61)
+
+
+def test_a_renewal_changes_the_token_of_this_listener_alone(
+    listener: Listener, session: BoundedSession, simulator: Simulator
+) -> None:
+    own = stored()
+    other = SocialToken.objects.create(account=account("other"), token="", token_secret=own.token_secret)
+    tokens.access_token(listener, session, renew=True)
+    other.refresh_from_db()
+    assert (other.token, other.token_secret) == ("", own.token_secret)
 
 
 def test_the_newest_token_of_this_listener_is_used(

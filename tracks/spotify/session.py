@@ -96,8 +96,8 @@ class _Adapter(HTTPAdapter):
             pool.ConnectionCls = functools.partial(self._connect, pool.ConnectionCls)
         return pool
 
-    def _connect(self, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.connections.append(make(*args, **kwargs))
+    def _connect(self, make: Callable[..., Any], **kwargs: Any) -> Any:
+        self.connections.append(make(**kwargs))
         return self.connections[-1]
 
     def build_response(self, request: requests.PreparedRequest, answer: Any) -> requests.Response:
@@ -165,7 +165,7 @@ def _raise_for_status(response: requests.Response) -> None:
             raise BadCredentials
         case 401:
             raise AccessTokenRefused
-        case 403 if "scope" in str(details.get("message", "")).lower():
+        case 403 if "scope" in str(details.get("message")).lower():
             raise SignInNeeded(
                 _("The sign-in did not include the permission to read top songs; the host must sign in again.")
             )
