@@ -60,12 +60,6 @@ class InlineAsker:
     def __init__(self, ask: Callable[[], None]) -> None:
         self.start = ask
 
-    def join(self, seconds: float) -> None:
-        pass
-
-    def is_alive(self) -> bool:
-        return False
-
 
 @pytest.fixture(autouse=True)
 def _no_shared_pages(monkeypatch: pytest.MonkeyPatch) -> None:

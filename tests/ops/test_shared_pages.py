@@ -253,19 +253,14 @@ def test_an_answer_that_the_network_swallowed_is_asked_for_again(
         def __init__(self, ask: Callable[[], None]) -> None:
             self.start = lambda: None
 
-        def is_alive(self) -> bool:
-            return True
-
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(version, "CHECK_SECONDS", 1)
     current = version.CurrentVersion()
     with monkeypatch.context() as patch:
         patch.setattr(version, "Asker", Swallowed)
         current.check()
-    for _ in range(int(version.GIVE_UP_SECONDS) - 1):
-        now += 1
-        current.check()
-        assert current.is_away and current.value is None
-    now += 1
+    current.asked_at -= version.CHECK_SECONDS + 1
+    current.check()
+    assert current.is_away and current.value is None
+    current.asked_at -= version.GIVE_UP_SECONDS
     current.check()
     assert not current.is_away and current.value is not None

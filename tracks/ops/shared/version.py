@@ -46,7 +46,7 @@ class CurrentVersion:
         # When it was last asked for, and last known to be right (monotonic seconds).
         self.asked_at = self.known_at = float("-inf")
         self._asking = threading.Lock()
-        self._asker: Asker | None = None
+        self._answered = threading.Event()
 
     def check(self) -> None:
         """Makes `value` at most 2 s old, or sets `is_away`."""
@@ -55,25 +55,24 @@ class CurrentVersion:
             self._asking = threading.Lock()
         if now - self.asked_at >= CHECK_SECONDS and self._asking.acquire(blocking=False):
             self.asked_at = now
-            self._asker = Asker(functools.partial(self._ask, self._asking))
-            self._asker.start()
-            self._wait(self._asker)
-        elif self._asker and not self.is_away and now - self.known_at > 2 * CHECK_SECONDS:
+            self._answered = threading.Event()
+            Asker(functools.partial(self._ask, self._asking, self._answered)).start()
+            self._wait(self._answered)
+        elif not self.is_away and now - self.known_at > 2 * CHECK_SECONDS:
             # After a quiet while nobody is served what may be hours old.
-            self._wait(self._asker)
+            self._wait(self._answered)
 
     @property
     def age(self) -> float:
-        """The seconds since `value` was last known to be right."""
-        return time.monotonic() - self.known_at
+        """The seconds since `value` was last known to be right; 0 before it ever was, as the page is rendered then."""
+        return time.monotonic() - self.known_at if self.known_at > float("-inf") else 0.0
 
-    def _wait(self, asker: Asker) -> None:
-        asker.join(ANSWER_SECONDS)
-        if asker.is_alive() and not self.is_away:
+    def _wait(self, answered: threading.Event) -> None:
+        if not answered.wait(ANSWER_SECONDS) and not self.is_away:
             self.is_away = True
             logger.warning("The database does not answer within %s s; visitors get copies", ANSWER_SECONDS)
 
-    def _ask(self, turn: threading.Lock) -> None:
+    def _ask(self, turn: threading.Lock, answered: threading.Event) -> None:
         try:
             value = Listener.objects.filter(is_host=True).values_list("pk", "refreshed_at").first()
             self.value, self.known_at, self.is_away = value, time.monotonic(), False
@@ -82,3 +81,4 @@ class CurrentVersion:
             logger.warning("The database does not answer (%s); visitors get copies", type(error).__name__)
         finally:
             turn.release()
+            answered.set()
