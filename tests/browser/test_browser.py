@@ -218,17 +218,19 @@ def test_the_drawing_says_what_the_table_says(weeks: Visit, visit: Visitor) -> N
 BOXES = "elements => elements.map(e => e.getBoundingClientRect()).filter(b => b.width).map(b => [b.left, b.right])"
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("locale", ["en", "es"])
-def test_the_days_of_a_drawing_can_be_read(weeks: Visit, visit: Visitor, width: int, locale: str) -> None:
-    page = visit(viewport={"width": width, "height": 740}, locale=locale).page
+def test_the_days_of_a_drawing_can_be_read(weeks: Visit, visit: Visitor, locale: str, script: bool) -> None:
+    page = visit(locale=locale, java_script_enabled=script).page
     page.goto(pages()[5])
-    expect(page.locator("svg.drawing").first).to_be_visible()
-    for drawing in page.locator("svg.drawing").all():
-        boxes = drawing.locator("text.day").evaluate_all(BOXES)
-        assert 2 <= len(boxes) <= 7
-        assert all(left >= 0 and right <= width for left, right in boxes)
-        assert all(other[0] - one[1] > 4 for one, other in pairwise(boxes))
+    for width in (360, 700, 1280):
+        page.set_viewport_size({"width": width, "height": 740})
+        expect(page.locator("svg.drawing").first).to_be_visible()
+        for drawing in page.locator("svg.drawing").all():
+            boxes = drawing.locator("text.day").evaluate_all(BOXES)
+            assert 2 <= len(boxes) <= 7
+            assert all(left >= 0 and right <= width for left, right in boxes)
+            assert all(other[0] - one[1] > 4 for one, other in pairwise(boxes))
 
 
 def test_a_drawing_is_ink_on_paper_when_it_is_printed_from_the_dark(weeks: Visit, visit: Visitor) -> None:

@@ -7,9 +7,9 @@ const formats = {
   moment: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" }),
   day: new Intl.DateTimeFormat(language, { dateStyle: "long" }),
   day_of_year: new Intl.DateTimeFormat(language, { day: "numeric", month: "long" }),
-  // The days of a drawing are UTC's.
-  utc_day: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }),
-  utc_day_of_year: new Intl.DateTimeFormat(language, { day: "numeric", month: "long", timeZone: "UTC" }),
+  // The days of a drawing are UTC's, and seven of them stand side by side.
+  utc_day: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }),
+  utc_day_of_year: new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" }),
 };
 
 for (const element of document.querySelectorAll("[data-show]")) {
