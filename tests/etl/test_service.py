@@ -321,7 +321,7 @@ def test_what_is_overdue_goes_on_its_day_whether_or_not_spotify_answers(
     settings.HISTORY_DAYS = 30
     simulator.shuffle("host", "short_term")
     refresh_now(listener)
-    old = Snapshot.objects.earliest("first_seen_at")
+    old = Snapshot.objects.filter(time_range="short_term").earliest("first_seen_at")
     long_ago = timezone.now() - timedelta(days=31)
     Snapshot.objects.filter(pk=old.pk).update(first_seen_at=long_ago, confirmed_at=long_ago)
     if faulty:
