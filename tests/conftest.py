@@ -38,20 +38,20 @@ def _quick_flush() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _simulator() -> Iterator[Simulator]:
+def simulated_spotify() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
-def simulator(_simulator: Simulator, settings: Any) -> Iterator[Simulator]:
+def simulator(simulated_spotify: Simulator, settings: Any) -> Iterator[Simulator]:
     """Spotify, fresh, agreeing to every sign-in of `simulator.current`."""
-    _simulator.reset()
-    _simulator.auto_approve = True
-    settings.SPOTIFY_ACCOUNTS_URL = _simulator.accounts_url
-    settings.SPOTIFY_API_URL = _simulator.api_url
-    yield _simulator
-    _simulator.reset()
+    simulated_spotify.reset()
+    simulated_spotify.auto_approve = True
+    settings.SPOTIFY_ACCOUNTS_URL = simulated_spotify.accounts_url
+    settings.SPOTIFY_API_URL = simulated_spotify.api_url
+    yield simulated_spotify
+    simulated_spotify.reset()
 
 
 class InlineAsker:

