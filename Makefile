@@ -5,8 +5,10 @@ PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# On all cores; each process has a database of its own, and mostly tests of its own files, which share what is slow to start.
-PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --dist worksteal
+# A process for each core and one for the tests that only wait, each with a database of its own; mostly tests of its own
+# files, which share what is slow to start.
+PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+PYTEST := $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
 
 .PHONY: help demo run test coverage lint format messages screenshots bench restore-drill mutants secrets audit image clean
 

@@ -93,6 +93,8 @@ def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
     try:
         wait_until(lambda: serves(port), seconds=30)
         requests.get(f"http://127.0.0.1:{port}/accounts/spotify/login/callback/?code=secret-code", timeout=20)
+        # The line is written when the answer has gone out.
+        wait_until(lambda: "/callback/" in log.read_text(), seconds=10)
     finally:
         process.terminate()
         process.wait(10)
