@@ -21,7 +21,7 @@ help:
 	@echo "make format  rewrites the code in the project's style"
 	@echo "make messages     extracts the texts for translation (needs gettext)"
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
-	@echo "make bench        measures the service as in production (needs wrk; five minutes)"
+	@echo "make bench        measures the service as in production (needs wrk; eight minutes)"
 	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
 	@echo "make mutants      changes the code a little, and names what no test notices (an hour)"
 	@echo "make secrets looks for committed secrets"
