@@ -21,6 +21,7 @@ DEAD_PEER = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 
 # A query that hangs, or waits for a lock, ends in an error before visitors and the server give up (ms). Not at
 # `manage.py migrate`, which may take as long as it needs.
 TIME_LIMITS = "-c statement_timeout=10000 -c lock_timeout=5000"
+BROKERS = ("redis", "rediss", "amqp", "amqps", "sqs")
 DATABASES = ("sqlite", "postgres", "postgresql")
 
 
@@ -51,6 +52,13 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
         refuse(name, f"must be a whole number from {least} to {most}.")
     return int(value)
+
+
+def choice(name: str, default: str, *, among: tuple[str, ...]) -> str:
+    value = text(name, default).lower()
+    if value not in among:
+        refuse(name, f"must be one of {', '.join(among)}.")
+    return value
 
 
 def address(name: str, default: str) -> str:
@@ -103,6 +111,25 @@ def service_url(name: str, default: str, *, query: bool = False) -> str:
     if not (secure and usable):
         example = f", such as {default}" if default else ""
         refuse(name, f"must be an https address (or http on 127.0.0.1){example}.")
+    return value
+
+
+def broker_url(name: str) -> str:
+    """The address of a message broker that Celery knows how to use: Redis (or Valkey), RabbitMQ or SQS. "" if unset."""
+    value = text(name)
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        # SQS is asked where the region says; boto3 finds the keys.
+        usable = parts.scheme in BROKERS and (bool(parts.hostname) or parts.scheme == "sqs")
+        usable = usable and parts.port != 0 and not re.search(r"\s", value)
+    except ValueError:
+        usable = False
+    if not usable:
+        refuse(name, f"must be the address of a broker: {', '.join(f'{scheme}://' for scheme in BROKERS)}.")
+    if parts.scheme.startswith("redis") and not re.fullmatch(r"/?[0-9]{0,5}", parts.path):
+        refuse(name, "must end in the number of one of Redis's databases, such as /0.")
     return value
 
 

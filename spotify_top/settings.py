@@ -35,6 +35,16 @@ SPOTIFY_API_URL = env.service_url("SPOTIFY_API_URL", "https://api.spotify.com/v1
 TOP_TRACKS_LIMIT = env.number("TOP_TRACKS_LIMIT", 20, least=1, most=20)
 # Days that former rankings are kept; 0 keeps none.
 HISTORY_DAYS = env.number("HISTORY_DAYS", 365, least=0, most=36_500)
+# Who may connect beside the host, and how many in all (the host counts, 0 is no limit): Development Mode's five.
+LISTENERS = env.choice("LISTENERS", "host", among=("host", "invited", "open"))
+MAX_LISTENERS = env.number("MAX_LISTENERS", 5, least=0, most=10_000_000)
+# All calls together, over all processes: Spotify counts in windows of 30 seconds.
+SPOTIFY_CALLS_PER_30_SECONDS = env.number("SPOTIFY_CALLS_PER_30_SECONDS", 60, least=1, most=100_000)
+# How many listeners the command refreshes at a time, and after how many minutes a listener is due again.
+REFRESH_CONCURRENCY = env.number("REFRESH_CONCURRENCY", 4, least=1, most=64)
+REFRESH_MINUTES = env.number("REFRESH_MINUTES", 60, least=1, most=60 * 24 * 30)
+# The queue's broker; without one, cron refreshes.
+CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL")
 STAGING_DIR = env.folder("STAGING_DIR")
 REFRESH_TOKEN = env.text("REFRESH_TOKEN")
 METRICS_TOKEN = env.text("METRICS_TOKEN")
@@ -255,6 +265,10 @@ LOGGING = {
         # In development django.server says the same of each 404, and nobody watches the code being reloaded.
         "django.request": {"level": "ERROR" if DEBUG else "WARNING"},
         "django.utils.autoreload": {"level": "WARNING"},
+        # What a worker does; each task has a line of its own as a refresh.
+        "celery": {"level": "INFO"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.server": {
             "handlers": ["console"],
             "filters": ["no_query"],

@@ -77,6 +77,12 @@ BAD = [
     ("TOP_TRACKS_LIMIT", ["00", "21", "abc", "-3", "1.5", "1e1", "٣", "9" * 5000]),
     ("PORT", ["0", "65536", "http"]),
     ("TRUSTED_PROXIES", ["-1", "11", "two", "1.0"]),
+    ("CELERY_BROKER_URL", ["hunter2", "http://broker.example.com", "redis:///0", "redis://:hunter2@", "REDIS//broker",
+                           "redis://joe:hunter2@broker:port/0", "redis://broker:0/0", "redis://broker/hunter2",
+                           "amqp://joe:hun ter2@broker//", "memory://", "sqla+sqlite:////tmp/hunter2", "redis://[::1"]),
+    ("REFRESH_CONCURRENCY", ["0", "65", "four"]),
+    ("REFRESH_MINUTES", ["000", "43201", "hourly"]),
+    ("SPOTIFY_CALLS_PER_30_SECONDS", ["0000000", "100001", "many"]),
     ("STAGING_DIR", ["staging", "./staging", "~/staging"]),
 ]  # fmt: skip
 
@@ -95,6 +101,14 @@ def test_a_bad_value_ends_the_start_with_one_line_that_names_the_variable_and_hi
     assert line.startswith(f"{name} ") and "\n" not in line
     assert not value.strip() or value not in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://broker:6379/0", "rediss://:pass@broker.example.com:6380", "redis://[::1]:6379/15", "amqp://joe:pass@broker//",
+            "amqps://joe:pass@broker.example.com/top", "sqs://", "sqs://key:secret@"]
+)  # fmt: skip
+def test_a_broker_may_be_redis_rabbitmq_or_sqs(url: str) -> None:
+    assert read(CELERY_BROKER_URL=url)["CELERY_BROKER_URL"] == url
 
 
 @pytest.mark.parametrize(

@@ -199,10 +199,73 @@ def latest_updates(listener: Listener | None, limit: int) -> list[Update]:
         earlier.setdefault(placement.snapshot_id, []).append(placement.track)
     updates = []
     for snapshot in snapshots:
+        if listener is not None:
+            snapshot.listener = listener  # it is at hand: its address needs no query
         now = {placement.track_id for placement in snapshot.placements.all()}
         left = [track for track in earlier.get(snapshot.before, []) if track.pk not in now]
         updates.append(Update(snapshot=snapshot, is_first=snapshot.before is None, left=left))
     return updates
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstPlace:
+    """A listener on the list of listeners, with the chart of the last four weeks."""
+
+    listener: Listener
+    chart: Chart
+
+    @property
+    def placement(self) -> Placement | None:
+        """The first place, None before the first song."""
+        return self.chart.placements[0] if self.chart.placements else None
+
+
+def first_places(listeners: list[Listener]) -> list[FirstPlace]:
+    """Each listener with the chart of the last four weeks, in their order and three queries."""
+    newest = Snapshot.objects.filter(listener=OuterRef("pk"), time_range=TimeRange.SHORT_TERM).newest_first()
+    numbers = dict(
+        Listener.objects.filter(pk__in=[listener.pk for listener in listeners]).values_list(
+            "pk", Subquery(newest.values("pk")[:1])
+        )
+    )
+    charts: dict[int, list[Placement]] = {}
+    for placement in Placement.objects.filter(snapshot__in=numbers.values()).with_tracks().select_related("snapshot"):
+        charts.setdefault(placement.snapshot_id, []).append(placement)
+    found = [(listener, charts.get(numbers.get(listener.pk) or 0, [])) for listener in listeners]
+    return [
+        FirstPlace(
+            listener=listener,
+            chart=Chart(
+                time_range=TimeRange.SHORT_TERM,
+                updated_at=placements[0].snapshot.confirmed_at if placements else None,
+                placements=placements,
+            ),
+        )
+        for listener, placements in found
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InCommon:
+    """What two listeners both have now: pairs of placements, and artists with both ones' placements."""
+
+    placements: list[tuple[Placement, Placement]]
+    artists: list[tuple[Artist, list[Placement], list[Placement]]]
+
+
+def in_common(first: Listener, second: Listener, time_range: TimeRange) -> InCommon:
+    """The songs and artists that both listeners have in this time range, in the first one's order."""
+    ours, theirs = current(first, time_range).placements, current(second, time_range).placements
+    by_track = {placement.track_id: placement for placement in theirs}
+    their_artists = {artist.pk: placements for artist, placements in by_artist(theirs)}
+    return InCommon(
+        placements=[(placement, by_track[placement.track_id]) for placement in ours if placement.track_id in by_track],
+        artists=[
+            (artist, placements, their_artists[artist.pk])
+            for artist, placements in by_artist(ours)
+            if artist.pk in their_artists
+        ],
+    )
 
 
 def as_record(placement: Placement) -> dict[str, Any]:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Self, TypedDict
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
-from django.urls import reverse
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from tracks import derived
+from tracks import derived, handles
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -63,6 +64,24 @@ class ListenerQuerySet(models.QuerySet["Listener"]):
         """The host, with the account; None before the first sign-in."""
         return self.filter(is_host=True).select_related("account").first()
 
+    def waiting(self, since: datetime) -> Self:
+        """The connected ones who wait since before then, longest-waiting first: since their charts were last confirmed
+        or, where they never were, since the sign-in.
+
+        A moment far in the future was written by a clock that was wrong, and counts as long ago.
+        """
+        connected = self.filter(state=Listener.State.CONNECTED).alias(since=Coalesce("refreshed_at", "authorized_at"))
+        waiting = connected.filter(Q(since__lt=since) | Q(since__gt=since + timedelta(days=1)))
+        return waiting.order_by("since", "pk")
+
+    def due(self, now: datetime) -> Self:
+        """The connected ones whose next refresh is due, longest-waiting first."""
+        return self.filter(due_at__lte=now, state=Listener.State.CONNECTED).order_by("due_at", "pk")
+
+    def public(self) -> Self:
+        """Those on /listeners/, the host first, then by handle."""
+        return self.filter(visibility=Listener.Visibility.PUBLIC).order_by("-is_host", "handle")
+
 
 class Listener(models.Model):
     """One connected Spotify account. Deleting it deletes everything of that person."""
@@ -71,8 +90,18 @@ class Listener(models.Model):
         CONNECTED = "connected", _("connected")
         NEEDS_SIGN_IN = "needs_sign_in", _("needs sign-in")
 
+    class Visibility(models.TextChoices):
+        PRIVATE = "private", _("private: you alone")
+        UNLISTED = "unlisted", _("unlisted: who has the link")
+        PUBLIC = "public", _("public: on the list of listeners")
+
     account = models.OneToOneField(SocialAccount, on_delete=models.CASCADE, related_name="listener")
     is_host = models.BooleanField(_("host"), default=False)
+    handle = models.CharField(max_length=handles.LONGEST, unique=True, default=handles.random_handle)
+    name = models.CharField(max_length=80, blank=True, help_text=_("What the person calls themselves here."))
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PRIVATE)
+    # For pages that are kept: a new name, handle or visibility is a new version.
+    changed_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
     authorized_at = models.DateTimeField()
     refreshed_at = models.DateTimeField(
@@ -81,17 +110,46 @@ class Listener(models.Model):
     lease_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Until when a refresh at work holds the lease.")
     )
+    due_at = models.DateTimeField(
+        null=True, blank=True, default=timezone.now, db_index=True, help_text=_("When the next refresh is due.")
+    )
+    failures = models.PositiveSmallIntegerField(default=0, help_text=_("Refreshes that failed one after the other."))
+    handed_out_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Until when a task of the queue is taken to be on its way.")
+    )
 
     objects = ListenerQuerySet.as_manager()
 
     class Meta:
+        # For those who wait longest (`due_at` has one of its own), and for the few whom no refresh visits.
+        indexes = [
+            models.Index(Coalesce("refreshed_at", "authorized_at"), F("id"), name="listener_longest_waiting"),
+            models.Index(fields=["id"], condition=Q(state="needs_sign_in"), name="listener_needs_sign_in"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["is_host"], condition=Q(is_host=True), name="one_host"),
             models.CheckConstraint(condition=Q(state__in=["connected", "needs_sign_in"]), name="listener_state_known"),
+            models.CheckConstraint(
+                condition=Q(visibility__in=["private", "unlisted", "public"]), name="listener_visibility_known"
+            ),
+            models.CheckConstraint(condition=Q(is_host=False) | Q(visibility="public"), name="host_is_public"),
         ]
 
     def __str__(self) -> str:
         return f"{'Host' if self.is_host else 'Listener'} {self.pk}"
+
+    @property
+    def called(self) -> str:
+        """What pages call this person: the name, or the handle; "" for a host without a name, who is "the host"."""
+        return self.name or ("" if self.is_host else f"@{self.handle}")
+
+    def is_visible_to(self, user: User | AnonymousUser) -> bool:
+        """Whether this person may see the listener's pages. `account` should be loaded."""
+        return self.visibility != self.Visibility.PRIVATE or self.is_user(user)
+
+    def is_user(self, user: User | AnonymousUser) -> bool:
+        """Whether this is the person who is signed in."""
+        return user.is_authenticated and self.account.user_id == user.pk
 
     @property
     def sign_in_again_by(self) -> datetime:
@@ -109,6 +167,41 @@ class Listener(models.Model):
     def lapses_soon(self) -> bool:
         """Whether the sign-in lapses within 30 days."""
         return self.sign_in_again_by - timezone.now() < timedelta(days=30)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> Self:
+        """Those that still let somebody in, newest first."""
+        return self.filter(used_at=None, expires_at__gt=timezone.now()).order_by("-created_at")
+
+
+class Invitation(models.Model):
+    """A link that lets one person in, once. The secret in it is not stored, only its digest."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="invitations")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="expires_after_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
+class Refusal(models.Model):
+    """That Spotify refused somebody who wanted to sign in, because the app's dashboard does not name them; not who."""
+
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} UTC"
 
 
 class UserSession(AbstractBaseSession):
@@ -275,9 +368,6 @@ class Snapshot(models.Model):
     def __str__(self) -> str:
         return f"{self.get_time_range_display()}, {self.first_seen_at:%Y-%m-%d %H:%M} UTC"
 
-    def get_absolute_url(self) -> str:
-        return reverse("snapshot", args=[self.pk])
-
     @property
     def entries(self) -> list["Placement"]:
         """The placements of songs that were not in the table before."""
@@ -351,6 +441,7 @@ class RefreshRun(models.Model):
         HOST = "host", _("host")
         SIGN_IN = "sign_in", _("sign-in")
         MACHINE = "machine", _("machine")
+        QUEUE = "queue", _("queue")
 
     class Outcome(models.TextChoices):
         RUNNING = "running", _("at work")
@@ -375,7 +466,10 @@ class RefreshRun(models.Model):
     error_code = models.CharField(max_length=40, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["listener", "-started_at"], name="run_listener_started")]
+        indexes = [
+            models.Index(fields=["listener", "-started_at"], name="run_listener_started"),
+            models.Index(fields=["started_at"], name="run_started"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(extracted=F("loaded") + F("rejected")), name="run_counts_add_up"),
         ]
@@ -397,6 +491,7 @@ class Notice(models.Model):
         LAPSED = "sign_in_lapsed", _("sign-in lapsed")
         FAILING = "failing", _("no refresh for a day")
         RECOVERED = "recovered", _("refreshes work again")
+        LISTENERS = "listeners_lapsed", _("listeners must sign in again")
 
     listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=20, choices=Kind)
@@ -414,6 +509,19 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}, {self.get_channel_display()}"
+
+
+class SpotifyQuota(models.Model):
+    """How many calls were given away in each of the last seconds, over all processes. At most one row."""
+
+    # Of pairs: the second (since the epoch, by the database's clock), and the calls.
+    calls = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_quota")]
+
+    def __str__(self) -> str:
+        return f"{sum(count for _, count in self.calls)} calls"
 
 
 class SpotifyPause(models.Model):
@@ -441,3 +549,15 @@ class CodeExchanges(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class Dispatch(models.Model):
+    """When the queue last handed out what is due: proof that its beat and a worker live. At most one row."""
+
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_dispatch")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} UTC"

@@ -6,10 +6,11 @@ from django import template
 from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tracks.chart import TrackHistory
 from tracks.drawing import Drawing, draw
-from tracks.models import TimeRange, Track
+from tracks.models import RefreshRun, TimeRange, Track
 
 register = template.Library()
 
@@ -18,6 +19,19 @@ FORMATS = {
     Track.ReleasePrecision.DAY: "DATE_FORMAT",
     Track.ReleasePrecision.MONTH: "YEAR_MONTH_FORMAT",
     Track.ReleasePrecision.YEAR: "Y",
+}
+
+# By `RefreshRun.error_code`, for the person whose run it was; the other codes are what the outcome says already.
+CAUSES = {
+    "not_allowed": gettext_lazy(
+        "Spotify does not let your account use this site. Ask the host to look at User Management."
+    ),
+    "bad_credentials": gettext_lazy("The site’s own credentials are wrong. Only who runs it can help."),
+    "access_token_refused": gettext_lazy("Spotify refused the access. The next refresh tries again."),
+    "request_refused": gettext_lazy("Spotify refused the request. Tell who runs the site."),
+    "rate_limited": gettext_lazy("Nobody calls Spotify until the pause is over; then it goes on by itself."),
+    "unavailable": gettext_lazy("The next refresh tries again."),
+    "sign_in_needed": gettext_lazy("Your chart stays as it is until you do."),
 }
 
 
@@ -49,3 +63,9 @@ def release(track: Track) -> str:
 def drawing(history: TrackHistory) -> Drawing | None:
     """The history as a line, None where nothing of it is left to draw."""
     return draw(history.stays, lowest=settings.TOP_TRACKS_LIMIT)
+
+
+@register.filter
+def cause(run: RefreshRun) -> str:
+    """Why a refresh did not work and what follows, in a sentence; "" where there is nothing to add."""
+    return str(CAUSES.get(run.error_code, ""))
