@@ -10,10 +10,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from simulator import Simulator
+from tracks.etl import schedule
 from tracks.etl.load import load
 from tracks.etl.transform import transform
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
-from tracks.signin.access import connect_host
+from tracks.signin.access import Grant, connect
 from tracks.spotify.tokens import encrypt
 
 
@@ -61,7 +62,7 @@ def host(simulator: Simulator) -> Listener:
     connected = account(person.account_id)
     User.objects.filter(pk=connected.user_id).update(username="user")
     tokens(connected, simulator.grant("host"))
-    listener = connect_host(connected)
+    listener = connect(connected, Grant(is_host=True))
     charts(listener, {name: person.rankings[name][:20] for name in TimeRange.values}, trigger="sign_in")
     return listener
 
@@ -72,8 +73,9 @@ def charts(listener: Listener, items: dict[str, list[Any]], *, trigger: str = "c
     tables = {name: transform(found) for name, found in items.items()}
     with transaction.atomic():
         changes = load(listener=listener, tables=tables, now=now)
-    listener.refreshed_at = now
-    listener.save(update_fields=["refreshed_at"])
+    left = schedule.after_success(listener, now)
+    Listener.objects.filter(pk=listener.pk).update(refreshed_at=now, **left)
+    listener.refresh_from_db()
     return RefreshRun.objects.create(
         listener=listener,
         trigger=trigger,

@@ -34,6 +34,8 @@ class Visit:
     page: str
     records: int
     missing: str
+    listeners: str
+    others: list[int]
     presses: list[str]
     charts: list[list[str]]
     client_id: str
@@ -135,6 +137,9 @@ def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         page = requests.get(f"{site}/", timeout=10).text
         records = len(requests.get(f"{site}/tracks.json", timeout=10).json()["tracks"])
         missing = requests.get(f"{site}/nothing-here", timeout=10).text
+        listeners = requests.get(f"{site}/listeners/", timeout=10).text
+        addresses = ("/@stan/", "/@nell/", "/@hanne/with/stan/")
+        others = [requests.get(site + address, timeout=10).status_code for address in addresses]
         presses, charts = press_refresh(site)
         with requests.Session() as browser:
             answer = browser.post(
@@ -152,6 +157,8 @@ def visit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         page=page,
         records=records,
         missing=missing,
+        listeners=listeners,
+        others=others,
         presses=presses,
         charts=charts,
         client_id=parse_qs(urlsplit(answer.headers["Location"]).query)["client_id"][0],
@@ -176,6 +183,12 @@ def test_serves_the_chart_under_a_ribbon_that_says_the_data_are_invented(visit: 
     first = re.search(r"^ *1\. (.*) — ", visit.printed, re.MULTILINE)
     assert first and escape(first[1]) in visit.page
     assert '<span class="move ' in visit.page
+
+
+def test_three_listeners_are_there_the_host_a_public_and_a_private_one(visit: Visit) -> None:
+    assert re.findall(r"<h2>.*?<bdi>(.*?)</bdi>", visit.listeners) == ["Hanne", "Stan"]
+    assert visit.others == [200, 404, 200]
+    assert f"127.0.0.1:{visit.port}/@hanne/with/stan/" in visit.printed
 
 
 def test_number_one_has_a_title_in_latin_script(visit: Visit) -> None:

@@ -36,13 +36,19 @@ class LeaseLost(Exception):
     """The lease ran out, or the listener left, while the refresh was at work: what it found is not loaded."""
 
 
+def look(listener: Listener, time_ranges: tuple[str, ...], *, force: bool) -> Busy | TooSoon | None:
+    """What `claim` would probably say, taking nothing; None if it would probably be Claimed."""
+    now = timezone.now()
+    if not Listener.objects.filter(_is_free(now), pk=listener.pk).exists():
+        return Busy()
+    return TooSoon() if not force and _is_fresh(listener, time_ranges, now) else None
+
+
 def claim(listener: Listener, time_ranges: tuple[str, ...], *, force: bool) -> Claimed | Busy | TooSoon:
     """Takes the lease; without `force` gives it back at once if every time range is fresh."""
     now = timezone.now()
     until = now + LEASE
-    # A lease further ahead than any is given, also by a clock that is a little off, was taken by one that was wrong.
-    free = Q(lease_until=None) | Q(lease_until__lte=now) | Q(lease_until__gt=until + CLOCK_SLACK)
-    if not Listener.objects.filter(free, pk=listener.pk).update(lease_until=until):
+    if not Listener.objects.filter(_is_free(now), pk=listener.pk).update(lease_until=until):
         return Busy()
     if not force and _is_fresh(listener, time_ranges, now):
         release(listener, until)
@@ -60,10 +66,19 @@ def release(listener: Listener, until: datetime, **changes: object) -> bool:
     return bool(ours.update(lease_until=None, **changes))
 
 
+def _is_free(now: datetime) -> Q:
+    # A lease further ahead than any is given, also by a clock that is a little off, was taken by one that was wrong.
+    return Q(lease_until=None) | Q(lease_until__lte=now) | Q(lease_until__gt=now + LEASE + CLOCK_SLACK)
+
+
 def _is_fresh(listener: Listener, time_ranges: tuple[str, ...], now: datetime) -> bool:
     confirmed = (
         Snapshot.objects.filter(
-            listener=listener, time_range__in=time_ranges, confirmed_at__gt=now - LEAST_INTERVAL, confirmed_at__lte=now
+            listener=listener,
+            time_range__in=time_ranges,
+            confirmed_at__gt=now - LEAST_INTERVAL,
+            # Another machine's clock may be a little ahead.
+            confirmed_at__lte=now + CLOCK_SLACK,
         )
         .values("time_range")
         .distinct()

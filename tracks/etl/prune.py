@@ -1,13 +1,19 @@
-"""Former rankings go HISTORY_DAYS after they were last seen, and with them the songs that stand in no other."""
+"""What goes on its day: former rankings HISTORY_DAYS after they were last seen, with the songs that stand in no other,
+and how refreshes went after RUN_DAYS."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from tracks.models import Artist, Credit, Listener, Placement, Snapshot, TimeRange, Track
+from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
+
+RUN_DAYS = 90
+# Of one statement: a long absence is caught up with in short transactions.
+BATCH = 10_000
 
 
 def prune(listener: Listener) -> int:
@@ -16,13 +22,31 @@ def prune(listener: Listener) -> int:
     Returns how many went. A transaction of its own: it goes on its day whether or not the refresh works.
     """
     current = Snapshot.objects.current(listener, TimeRange.values).values("pk")
-    seen_until = timezone.now() - timedelta(days=settings.HISTORY_DAYS)
-    overdue = Snapshot.objects.filter(listener=listener).last_seen_before(seen_until).exclude(pk__in=current)
+    overdue = Snapshot.objects.filter(listener=listener).last_seen_before(_seen_until()).exclude(pk__in=current)
     snapshots = list(overdue.values_list("pk", flat=True))
     if snapshots:
         with transaction.atomic():
             delete_snapshots(snapshots)
     return len(snapshots)
+
+
+def prune_unrefreshed() -> int:
+    """Prunes those who need to sign in, since no refresh does it any more; returns how many rankings went."""
+    newer = Snapshot.objects.filter(
+        listener=OuterRef("listener"), time_range=OuterRef("time_range"), first_seen_at__gt=OuterRef("first_seen_at")
+    )
+    overdue = Snapshot.objects.last_seen_before(_seen_until()).filter(Exists(newer), listener=OuterRef("pk"))
+    unrefreshed = Listener.objects.filter(Exists(overdue), state=Listener.State.NEEDS_SIGN_IN)
+    return sum(prune(listener) for listener in unrefreshed)
+
+
+def prune_runs() -> int:
+    """Deletes how refreshes went that began more than RUN_DAYS ago; returns how many."""
+    gone = 0
+    old = RefreshRun.objects.filter(started_at__lt=timezone.now() - timedelta(days=RUN_DAYS)).order_by("started_at")
+    while keys := list(old.values_list("pk", flat=True)[:BATCH]):
+        gone += RefreshRun.objects.filter(pk__in=keys).delete()[0]
+    return gone
 
 
 def delete_snapshots(snapshots: Iterable[int]) -> None:
@@ -39,6 +63,10 @@ def delete_snapshots(snapshots: Iterable[int]) -> None:
     Snapshot.objects.filter(pk__in=snapshots).delete()
     Track.objects.filter(pk__in=tracks, placements=None).delete()
     Artist.objects.filter(pk__in=artists, credits=None).delete()
+
+
+def _seen_until() -> datetime:
+    return timezone.now() - timedelta(days=settings.HISTORY_DAYS)
 
 
 def _lock(model: type[Artist] | type[Track], keys: set[str]) -> None:

@@ -16,6 +16,8 @@ from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, Unava
 BUSY = "busy"
 TOO_SOON = "too_soon"
 DRY_RUN = "dry_run"
+# There was no place in the quota.
+WAITING = "waiting"
 FINE = {RefreshRun.Outcome.REFRESHED, RefreshRun.Outcome.UNCHANGED, BUSY, TOO_SOON, DRY_RUN}
 
 

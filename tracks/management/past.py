@@ -1,7 +1,7 @@
 """Weeks of listening to the simulated Spotify, lived through in a second, so that there is a history to see."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import requests
@@ -11,27 +11,37 @@ from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 
 DAY = timedelta(days=1)
+# A week is enough to see others' charts move.
+DAYS_OF_OTHERS = 7
 # In how many of a hundred days a ranking changes.
 CHANGES = {TimeRange.SHORT_TERM: 60, TimeRange.MEDIUM_TERM: 25, TimeRange.LONG_TERM: 10}
 
 
 def live_through(*, days: int, shuffle: Callable[[str], None]) -> None:
-    """Refreshes the host's tables once for each day; `shuffle` changes the ranking of a time range at Spotify."""
-    listener = Listener.objects.get(is_host=True)
+    """Refreshes the host's charts once for each day, the others' in the last week.
+
+    `shuffle` changes the ranking of a time range at Spotify.
+    """
+    listeners = list(Listener.objects.order_by("-is_host", "pk"))
     chance = random.Random(days)  # noqa: S311  (the same past each time)
     for left in range(days, 0, -1):
         _a_day_passes()
         for time_range in TimeRange:
             if chance.randrange(100) < CHANGES[time_range] or left == 1:
                 shuffle(time_range)
-        refresh(listener=listener, trigger=RefreshRun.Trigger.CRON, force=True)
+        for listener in listeners:
+            if not listener.is_host and left > DAYS_OF_OTHERS:
+                continue
+            refresh(listener=listener, trigger=RefreshRun.Trigger.CRON, force=True)
 
 
-def live_through_at(simulator_url: str, *, days: int) -> None:
-    """The same in another process than the simulator's."""
+def live_through_at(simulator_url: str, *, days: int, accounts: Iterable[str] = ("host",)) -> None:
+    """The same in another process than the simulator's; these of its accounts listen."""
 
     def shuffle(time_range: str) -> None:
-        requests.post(f"{simulator_url}/_simulator/shuffle", json={"time_range": time_range}, timeout=5)
+        for account in accounts:
+            asked = {"account": account, "time_range": time_range}
+            requests.post(f"{simulator_url}/_simulator/shuffle", json=asked, timeout=5)
 
     live_through(days=days, shuffle=shuffle)
 

@@ -114,3 +114,19 @@ class TooManySignIns(SpotifyError):
     code = "too_many_sign_ins"
     retry_seconds = RETRY_SECONDS
     message = _("Too many people are signing in at once. Try again in a minute.")
+
+
+class NotInvited(StrangerRefused):
+    """LISTENERS=invited, and no open invitation came with the sign-in."""
+
+    code = "not_invited"
+    message = _(
+        "Who wants a page here needs an invitation from the host, and an invitation works once. Nothing was stored."
+    )
+
+
+class Full(StrangerRefused):
+    """MAX_LISTENERS are connected."""
+
+    code = "full"
+    message = _("Every place on this site is taken. Nothing was stored, and an invitation stays good; ask the host.")

@@ -24,6 +24,7 @@ from tracks.spotify.errors import (
     SpotifyError,
     Unavailable,
 )
+from tracks.spotify.pace import Places
 from tracks.spotify.pause import Service, asked_for, raise_if_paused, remember_pause, service_of
 
 MOST_BYTES = 5_000_000
@@ -39,8 +40,9 @@ class BoundedSession(requests.Session):
     It never retries and never follows a redirect, which could carry a secret elsewhere.
     """
 
-    def __init__(self, *, seconds: float) -> None:
+    def __init__(self, *, seconds: float, places: Places | None = None) -> None:
         super().__init__()
+        self.places = places or Places()
         self.deadline = time.monotonic() + seconds
         self.mount("https://", _Adapter())
         self.mount("http://", _Adapter())
@@ -55,6 +57,7 @@ class BoundedSession(requests.Session):
             raise Unavailable(_("Spotify took too long to answer; the last chart stays. Try again later."))
         if service_of(str(url)) == Service.ACCOUNTS:
             raise_if_paused(Service.ACCOUNTS)
+        self.places.use(seconds=remaining)
         # A moment more than the call has: it is the deadline that ends it, with the words for that.
         kwargs |= {"timeout": remaining + 1, "stream": True, "allow_redirects": False}
         call = _Call(functools.partial(self._read, super().request, method, url, **kwargs))

@@ -82,6 +82,16 @@ def is_readable(listener: Listener) -> bool:
         return False
 
 
+def is_renewal_due(listener: Listener) -> bool:
+    """Whether the next access token costs a call."""
+    stored = SocialToken.objects.filter(account=listener.account_id).order_by("-pk").first()
+    return stored is not None and not _is_fresh(stored)
+
+
+def _is_fresh(stored: SocialToken) -> bool:
+    return bool(stored.expires_at and stored.expires_at > timezone.now() + EARLY)
+
+
 def access_token(listener: Listener, session: BoundedSession, *, renew: bool = False) -> str:
     """An access token that is fresh, renewed first if it has expired or `renew` is set.
 
@@ -90,7 +100,7 @@ def access_token(listener: Listener, session: BoundedSession, *, renew: bool = F
     stored = SocialToken.objects.filter(account=listener.account_id).order_by("-pk").first()
     if stored is None:
         raise SignInNeeded
-    if not renew and stored.expires_at and stored.expires_at > timezone.now() + EARLY:
+    if not renew and _is_fresh(stored):
         return decrypt(stored.token)
     return _renew(stored, session)
 

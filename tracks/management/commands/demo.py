@@ -18,6 +18,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 START_SECONDS = 30
 # Of listening, before the demo begins.
 DAYS = 30
+# Accounts of the simulator, with what they call themselves here.
+HOST = "host"
+PEOPLE = {
+    HOST: {"name": "Hanne", "handle": "hanne"},
+    "stranger": {"name": "Stan", "handle": "stan", "visibility": "public"},
+    "new": {"name": "Nell", "handle": "nell", "visibility": "private"},
+}
+INVITATION = re.compile(r'id="new-invitation"[^>]* value="([^"]+)"')
 
 
 class Command(BaseCommand):
@@ -65,12 +73,15 @@ class Command(BaseCommand):
         try:
             self.wait_until_up(server)
             simulator.auto_approve = True
-            self.sign_in()
-            simulator.auto_approve = False
+            self.sign_in_everybody(simulator)
+            simulator.auto_approve, simulator.current = False, HOST
             self.live_through(environment, simulator)
             # From now on each refresh finds another day of listening.
             simulator.restless = True
             self.print_chart()
+            self.stdout.write(f"\nWho is here: {self.site}/listeners/")
+            self.stdout.write(f"What two have in common: {self.site}/@hanne/with/stan/")
+            self.stdout.write(f"A page of one's own: {self.site}/me/ as Hanne (host), Stan (public) or Nell (private).")
             self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
             self.stdout.flush()
             server.wait()
@@ -89,6 +100,8 @@ class Command(BaseCommand):
             "SECRET_KEY": "the demo has no secrets, and its database is gone when it stops",
             "DEBUG": "on",
             "DEMO": "on",
+            "LISTENERS": "invited",
+            "SPOTIFY_CALLS_PER_30_SECONDS": "100000",
             "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
             "SPOTIPY_CLIENT_ID": simulator.client_id,
             "SPOTIPY_CLIENT_SECRET": simulator.client_secret,
@@ -101,7 +114,8 @@ class Command(BaseCommand):
 
     def live_through(self, environment: dict[str, str], simulator: Any) -> None:
         """Weeks of listening, so that there is movement and a history to see."""
-        code = f"from tracks.management.past import live_through_at; live_through_at({simulator.url!r}, days={DAYS})"
+        arguments = f"{simulator.url!r}, days={DAYS}, accounts={list(PEOPLE)}"
+        code = f"from tracks.management.past import live_through_at; live_through_at({arguments})"
         self.manage(environment, "shell", "--no-imports", "--command", code)
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
@@ -130,18 +144,33 @@ class Command(BaseCommand):
                 time.sleep(0.1)
         raise CommandError(f"The site did not answer within {START_SECONDS} s.")
 
-    def sign_in(self) -> None:
-        """Signs in as a browser would: the page, the button, Spotify, and back; the refresh is part of it."""
-        with requests.Session() as browser:
-            page = browser.get(f"{self.site}/login", timeout=10).text
-            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-            if token is None:
-                raise CommandError("The sign-in page has no form.")
-            answer = browser.post(
-                f"{self.site}/accounts/spotify/login/", data={"csrfmiddlewaretoken": token[1]}, timeout=30
-            )
-            if not answer.ok:
-                raise CommandError(f"The sign-in failed with status {answer.status_code}.")
+    def sign_in_everybody(self, simulator: Any) -> None:
+        """The host, and who comes by the host's invitations; each says who they are."""
+        with requests.Session() as host:
+            for account, profile in PEOPLE.items():
+                simulator.current = account
+                if account == HOST:
+                    self.introduce(host, f"{self.site}/login", profile)
+                    continue
+                found = INVITATION.search(self.press(host, f"{self.site}/me/", "/me/invitations/"))
+                if found is None:
+                    raise CommandError("The host's page shows no invitation.")
+                with requests.Session() as guest:
+                    self.introduce(guest, found[1], profile)
+
+    def introduce(self, browser: requests.Session, page: str, profile: dict[str, str]) -> None:
+        """Signs in by the button on this page; the refresh is part of it. Then tells the name."""
+        self.press(browser, page, "/accounts/spotify/login/")
+        self.press(browser, f"{self.site}/me/", "/me/", **profile)
+
+    def press(self, browser: requests.Session, page: str, form: str, **fields: str) -> str:
+        """Opens the page, presses the button of this form on it as a browser would, and returns the page after that."""
+        text = browser.get(page, timeout=10).text
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+        answer = browser.post(f"{self.site}{form}", data=hidden | fields, timeout=30)
+        if not answer.ok:
+            raise CommandError(f"{form} failed with status {answer.status_code}.")
+        return answer.text
 
     def print_chart(self) -> None:
         chart = requests.get(f"{self.site}/tracks.json", timeout=10).json()

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tracks.models import Listener
+from tracks.ops import queue
 from tracks.spotify.clock import clock_ahead
 from tracks.spotify.errors import AccessTokenRefused, BadCredentials, RateLimited, SpotifyError, Unavailable
 from tracks.spotify.session import BoundedSession
@@ -54,6 +55,7 @@ class Command(BaseCommand):
         yield database
         if database.is_fine:
             yield from sign_in_findings()
+            yield from (Finding(*found) for found in queue.look())
 
 
 def settings_findings() -> Iterator[Finding]:
