@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from tests.factories import account
 from tracks.models import Listener
-from tracks.signin.access import Identity, check_may_host, connect_host, read_profile, upgrade_link
+from tracks.signin.access import Grant, Identity, check_may_connect, connect, read_profile, upgrade_link
 from tracks.spotify.errors import StrangerRefused, Unavailable
 
 pytestmark = pytest.mark.django_db
+
+HOST = Grant(is_host=True)
 
 
 def identity(account_id: str = "", id: str = "") -> Identity:
@@ -22,7 +24,7 @@ def identity(account_id: str = "", id: str = "") -> Identity:
 
 @pytest.fixture
 def the_host() -> Listener:
-    return connect_host(account("host"))
+    return connect(account("host"), HOST)
 
 
 # Who it is
@@ -98,25 +100,25 @@ def test_the_host_that_the_settings_name_may_by_either_id(
 ) -> None:
     settings.SPOTIFY_HOST_ID = named
     if allowed:
-        check_may_host(identity("a", "b"))
+        check_may_connect(identity("a", "b"), "")
     else:
         with pytest.raises(StrangerRefused):
-            check_may_host(identity("a", "b"))
+            check_may_connect(identity("a", "b"), "")
 
 
 def test_the_first_to_come_may() -> None:
     account("somebody")
-    check_may_host(identity("anyone", "x"))
+    check_may_connect(identity("anyone", "x"), "")
 
 
 @pytest.mark.parametrize(("who", "allowed"), [("host", True), ("stranger", False), ("guest", False)])
 def test_then_the_host_alone_may(the_host: Listener, who: str, allowed: bool) -> None:
     account("guest")  # known, and not the host
     if allowed:
-        check_may_host(identity(who, "x"))
+        check_may_connect(identity(who, "x"), "")
     else:
         with pytest.raises(StrangerRefused):
-            check_may_host(identity(who, "x"))
+            check_may_connect(identity(who, "x"), "")
 
 
 # What changes
@@ -155,14 +157,14 @@ def test_who_becomes_the_host_may_look_into_the_admin_at_what_is_the_sites(the_h
 
 def test_another_user_stays_what_they_are(the_host: Listener) -> None:
     guest = account("guest").user
-    connect_host(the_host.account)
+    connect(the_host.account, HOST)
     guest.refresh_from_db()
     assert not guest.is_staff and not guest.user_permissions.exists()
 
 
 def test_signing_in_again_connects_the_same_listener_anew(the_host: Listener) -> None:
     Listener.objects.update(state="needs_sign_in", authorized_at=timezone.now() - timedelta(days=200), is_host=False)
-    again = connect_host(the_host.account)
+    again = connect(the_host.account, HOST)
     assert again == the_host == Listener.objects.get()
     assert again.is_host and again.state == "connected"
     assert timezone.now() - again.authorized_at < timedelta(minutes=1)
@@ -170,14 +172,14 @@ def test_signing_in_again_connects_the_same_listener_anew(the_host: Listener) ->
 
 def test_a_second_host_is_refused(the_host: Listener) -> None:
     with pytest.raises(StrangerRefused):
-        connect_host(account("second"))
+        connect(account("second"), HOST)
     assert Listener.objects.get() == the_host
 
 
 def test_the_host_that_the_settings_name_replaces_another(the_host: Listener, settings: Any) -> None:
     settings.SPOTIFY_HOST_ID = "second"
     guest = Listener.objects.create(account=account("guest"), authorized_at=timezone.now())
-    second = connect_host(account("second"))
+    second = connect(account("second"), HOST)
     assert set(Listener.objects.all()) == {second, guest}
-    assert connect_host(second.account) == second
+    assert connect(second.account, HOST) == second
     assert set(Listener.objects.all()) == {second, guest}

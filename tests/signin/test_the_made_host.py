@@ -14,9 +14,9 @@ from tests.conftest import Browser
 
 pytestmark = pytest.mark.django_db
 
-# Numbers, moments and secrets, which differ from one sign-in to the next.
+# Numbers, moments, secrets and the random handle, which differ from one sign-in to the next.
 CHANGING = (models.AutoField, models.ForeignKey, models.OneToOneField, models.DateTimeField)
-SECRET = {"username", "password", "token", "token_secret"}
+SECRET = {"handle", "username", "password", "token", "token_secret"}
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,7 @@
-"""Who may be the host, and what changes when somebody becomes it or leaves."""
+"""Who may connect, as the host or as a listener, and what changes when somebody does."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
@@ -10,9 +11,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tracks.models import Listener
+from tracks.models import Listener, Refusal
+from tracks.signin import invitations
 from tracks.signin.disconnect import disconnect
-from tracks.spotify.errors import StrangerRefused, Unavailable
+from tracks.spotify.errors import Full, NotInvited, StrangerRefused, Unavailable
+
+# The host is told for so long that Spotify refused somebody; of so many, whoever tries how often.
+REFUSALS_KEPT = timedelta(days=30)
+MOST_REFUSALS = 100
 
 
 class _Profile(BaseModel):
@@ -53,16 +59,43 @@ def read_profile(answer: object) -> Identity:
     return identity
 
 
-def check_may_host(identity: Identity) -> None:
-    """Raises StrangerRefused unless this account is the one SPOTIFY_HOST_ID names, the host, or the first to come."""
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a sign-in is let in as: the host, or a listener, perhaps by an invitation that is still to be used.
+
+    `invitation` is its digest.
+    """
+
+    is_host: bool
+    invitation: str = ""
+
+
+def check_may_connect(identity: Identity, invitation: str) -> Grant:
+    """Whether this account may connect, before anything of it is stored.
+
+    `invitation` is the digest of the one that the person came with, or "".
+    The host is the account that SPOTIFY_HOST_ID names or, while that is not set, the first to come to an empty site.
+    Who is in may sign in again, whatever LISTENERS has become. Raises StrangerRefused, NotInvited or Full.
+    """
+    account = identity.linked_account()
+    listener = Listener.objects.filter(account=account).first() if account else None
     if settings.SPOTIFY_HOST_ID:
-        allowed = settings.SPOTIFY_HOST_ID in (identity.account_id, identity.id)
+        is_host = settings.SPOTIFY_HOST_ID in (identity.account_id, identity.id)
     else:
-        host = Listener.objects.host()
-        account = identity.linked_account()
-        allowed = host is None or (account is not None and account.pk == host.account_id)
-    if not allowed:
+        is_host = listener.is_host if listener else not Listener.objects.exists()
+    if is_host or (listener and not (listener.is_host and settings.LISTENERS == "host")):
+        return Grant(is_host=is_host)
+    if settings.LISTENERS == "host":
         raise StrangerRefused
+    if settings.LISTENERS == "invited" and not invitations.is_open(invitation):
+        raise NotInvited
+    if is_full():
+        raise Full
+    return Grant(is_host=False, invitation=invitation)
+
+
+def is_full() -> bool:
+    return bool(settings.MAX_LISTENERS) and Listener.objects.count() >= settings.MAX_LISTENERS
 
 
 def upgrade_link(identity: Identity) -> None:
@@ -74,25 +107,63 @@ def upgrade_link(identity: Identity) -> None:
         account.save(update_fields=["uid", "extra_data"])
 
 
-def connect_host(account: SocialAccount) -> Listener:
-    """Makes the account the host's, just authorized. Call it in a transaction.
+def connect(account: SocialAccount, grant: Grant) -> Listener:
+    """Makes the account a listener's, just authorized. Call it in a transaction.
 
-    With SPOTIFY_HOST_ID set, a former host is deleted; without, raises StrangerRefused if there is another host.
+    Raises what `check_may_connect` does, for who was overtaken since: the last place or the invitation may be gone.
     """
-    if settings.SPOTIFY_HOST_ID:
-        for former in Listener.objects.filter(is_host=True).exclude(account=account):
-            disconnect(former)
+    if grant.is_host:
+        if settings.SPOTIFY_HOST_ID:
+            _make_way_for(account)
+    elif not Listener.objects.filter(account=account).exists():
+        _take_a_place(grant)
+    now = timezone.now()
+    defaults: dict[str, object] = {"state": Listener.State.CONNECTED, "authorized_at": now, "due_at": now}
+    if grant.is_host:
+        # A listener's page below /@handle/ becomes the front page: a new version of it.
+        defaults |= {"is_host": True, "visibility": Listener.Visibility.PUBLIC, "changed_at": now}
     try:
         with transaction.atomic():
-            listener, _ = Listener.objects.update_or_create(
-                account=account,
-                defaults={"is_host": True, "state": Listener.State.CONNECTED, "authorized_at": timezone.now()},
-            )
+            listener, _ = Listener.objects.update_or_create(account=account, defaults=defaults)
     except IntegrityError:
-        raise StrangerRefused from None
-    user: User = account.user
-    User.objects.filter(pk=user.pk).update(is_staff=True)
-    user.user_permissions.add(
-        *Permission.objects.filter(content_type__app_label="tracks", codename__startswith="view_")
-    )
+        raise StrangerRefused from None  # somebody else became the host at the same moment
+    if grant.is_host:
+        user: User = account.user
+        User.objects.filter(pk=user.pk).update(is_staff=True)
+        user.user_permissions.add(
+            *Permission.objects.filter(content_type__app_label="tracks", codename__startswith="view_")
+        )
     return listener
+
+
+def _make_way_for(account: SocialAccount) -> None:
+    """A former host leaves where the site knows a host alone, and else becomes a listener whom nobody sees."""
+    for former in Listener.objects.filter(is_host=True).exclude(account=account):
+        if settings.LISTENERS == "host":
+            disconnect(former)
+            continue
+        Listener.objects.filter(pk=former.pk).update(
+            is_host=False, visibility=Listener.Visibility.PRIVATE, changed_at=timezone.now()
+        )
+        former_user: User = former.account.user
+        former_user.user_permissions.clear()
+        User.objects.filter(pk=former_user.pk, is_superuser=False).update(is_staff=False)
+
+
+def _take_a_place(grant: Grant) -> None:
+    # One after the other: of two who want the last place, the second counts the first.
+    Listener.objects.select_for_update().order_by("pk").first()
+    if is_full():
+        raise Full
+    is_invited = bool(grant.invitation) and invitations.use(grant.invitation)
+    if settings.LISTENERS == "invited" and not is_invited:
+        raise NotInvited
+
+
+def note_refusal() -> None:
+    """Remembers for the host that Spotify refused somebody whom the app's dashboard does not name; not who."""
+    if settings.LISTENERS == "host":
+        return
+    Refusal.objects.filter(at__lt=timezone.now() - REFUSALS_KEPT).delete()
+    if Refusal.objects.count() < MOST_REFUSALS:
+        Refusal.objects.create()

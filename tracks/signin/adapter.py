@@ -12,12 +12,14 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
-from tracks.signin.access import connect_host
+from tracks.signin.access import connect
 from tracks.signin.error_page import error_page
+from tracks.signin.invitations import INVITATION
 from tracks.spotify.errors import SpotifyError, StrangerRefused, Unavailable
 from tracks.spotify.session import BoundedSession
 
@@ -39,11 +41,20 @@ class AccountAdapter(DefaultAccountAdapter):
                 raise ImmediateHttpResponse(redirect("index"))
             super().login(request, user)
 
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """The host's chart is the front page; a listener's own page says what to do next."""
+        is_host = Listener.objects.filter(account__user=request.user.pk, is_host=True).exists()
+        return reverse("index" if is_host else "me")
+
+    # The first sign-in leads where the later ones do.
+    get_signup_redirect_url = get_login_redirect_url
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """After a sign-in with Spotify, the first thing is a fresh table."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         # allauth notes the Spotify account in the session; the user's number is enough there.
         request.session.pop("account_authentication_methods", None)
+        request.session.pop(INVITATION, None)
         listener = Listener.objects.filter(account__user=user).first()
         if listener is None:  # who disconnected in another window at the same moment
             return response
@@ -65,11 +76,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return True  # strangers were refused before it came to this
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: object = None) -> User:
-        """Stores user, account, token and listener of a new host, or nothing at all."""
+        """Stores user, account, token and listener, or nothing at all."""
         try:
             with transaction.atomic():
                 user: User = super().save_user(request, sociallogin, form)
-                connect_host(sociallogin.account)
+                connect(sociallogin.account, request.grant)  # type: ignore[attr-defined]
         except IntegrityError:
             raise StrangerRefused from None  # another account claimed the site at the same moment
         return user
@@ -77,7 +88,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         if sociallogin.is_existing:
             with transaction.atomic():
-                connect_host(sociallogin.account)
+                connect(sociallogin.account, request.grant)  # type: ignore[attr-defined]
 
     def on_authentication_error(
         self,
@@ -89,7 +100,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     ) -> None:
         if error == AuthError.CANCELLED:
             messages.info(request, _("You cancelled the sign-in at Spotify. Nothing was stored."))
-            raise ImmediateHttpResponse(redirect("index"))
+            raise ImmediateHttpResponse(redirect("login" if INVITATION in request.session else "index"))
         if exception is not None:
             refusal: SpotifyError = Unavailable(_("Spotify sent a token that cannot be read; try again later."))
         else:

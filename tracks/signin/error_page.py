@@ -1,10 +1,21 @@
 """The page that says why a sign-in did not work, and what to do."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from tracks.spotify.errors import RateLimited, SignInNeeded, SpotifyError, StrangerRefused, TooManySignIns, Unavailable
+from tracks.spotify.errors import (
+    Full,
+    NotAllowed,
+    NotInvited,
+    RateLimited,
+    SignInNeeded,
+    SpotifyError,
+    StrangerRefused,
+    TooManySignIns,
+    Unavailable,
+)
 
 
 def error_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
@@ -13,8 +24,19 @@ def error_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
     match error:
         case RateLimited() | Unavailable() | TooManySignIns():
             status, title = 503, _("Signing in has to wait")
+        case NotInvited():
+            status, title = 403, _("You need an invitation")
+        case Full():
+            status, title = 403, _("There is no place left")
         case StrangerRefused():
             status, title = 403, _("Only the host signs in here")
+        case NotAllowed() if settings.LISTENERS != "host":
+            status, title = 403, _("Spotify does not know you here yet")
+            message = _(
+                "Spotify lets only those into this site whom the host has named to it. Nothing was stored. Ask the "
+                "host to add your Spotify account (User Management at developer.spotify.com/dashboard), then sign in "
+                "again."
+            )
         case SignInNeeded():
             status, title = 400, _("Signing in did not work")
             message = _("Spotify did not accept this sign-in: it may have been used already. Please start again.")

@@ -1,5 +1,6 @@
 """allauth's Spotify provider, extended: what is asked of Spotify, and how little of the answer is kept."""
 
+import secrets
 from typing import Any
 
 from allauth.socialaccount.providers.base import AuthProcess, ProviderAccount
@@ -28,7 +29,8 @@ class SpotifyProvider(SpotifyOAuth2Provider):
         return {"linked_on": "account_id" if data["account_id"] else "id", "scope": data["scope"]}
 
     def extract_common_fields(self, data: dict[str, str]) -> dict[str, str]:
-        return {"username": "host"}
+        # At random: of two who sign in at the same moment, both would be given the next free number.
+        return {"username": f"listener-{secrets.token_hex(8)}"}
 
 
 provider_classes = [SpotifyProvider]

@@ -14,8 +14,9 @@ from tracks.ops.limits import at_most
 from tracks.signin import access
 from tracks.signin.adapter import SIGN_IN_CALL_SECONDS
 from tracks.signin.error_page import error_page
+from tracks.signin.invitations import INVITATION, digest_of
 from tracks.spotify.client import profile
-from tracks.spotify.errors import SpotifyError, StrangerRefused
+from tracks.spotify.errors import NotAllowed, SpotifyError, StrangerRefused
 from tracks.spotify.exchanges import count_exchange
 from tracks.spotify.pause import Service, raise_if_paused
 from tracks.spotify.session import BoundedSession
@@ -57,10 +58,10 @@ class SpotifyAdapter(SpotifyOAuth2Adapter):
         )
 
     def complete_login(self, request: HttpRequest, app: object, token: SocialToken, **kwargs: Any) -> SocialLogin:
-        """The login of an account that may be the host. Raises StrangerRefused before anything of it is stored."""
+        """The login of an account that may connect. Raises StrangerRefused before anything of it is stored."""
         session = BoundedSession(seconds=SIGN_IN_CALL_SECONDS)
         identity = access.read_profile(profile(kwargs["response"]["access_token"], session))
-        access.check_may_host(identity)
+        request.grant = access.check_may_connect(identity, request.session.get(INVITATION, ""))  # type: ignore[attr-defined]
         access.upgrade_link(identity)
         return self.get_provider().sociallogin_from_response(
             request, {"account_id": identity.account_id, "id": identity.id, "scope": self.scope}
@@ -77,6 +78,8 @@ class LoginView(OAuth2LoginView):
             return error_page(request, error)
         # Each start leaves a session behind, also on a site where nothing else clears up yet.
         request.session.clear_expired()
+        if secret := request.POST.get("invitation", "")[:100]:
+            request.session[INVITATION] = digest_of(secret)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 
@@ -88,6 +91,9 @@ class CallbackView(OAuth2CallbackView):
             return response
         except StrangerRefused as error:
             request.session.flush()
+            return error_page(request, error)
+        except NotAllowed as error:
+            access.note_refusal()
             return error_page(request, error)
         except SpotifyError as error:
             return error_page(request, error)
