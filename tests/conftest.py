@@ -13,6 +13,7 @@ import requests
 from django.conf import settings as project
 from django.db import connection
 from django.test import Client, override_settings
+from django.utils import translation
 
 from bench.service import free_port
 from simulator import Simulator
@@ -67,6 +68,12 @@ def _no_shared_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracks.ops.shared.version.Asker", InlineAsker)
     monkeypatch.setattr("tracks.ops.shared.version.CHECK_SECONDS", 0)
     monkeypatch.setattr("tracks.ops.shared.store.PageStore.get", lambda store, key: None)
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """As a process begins; Django leaves the last visitor's language to the thread."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +147,7 @@ def environment(**changes: str) -> dict[str, str]:
         "PYTHON_DOTENV_DISABLED": "1",
         "SECRET_KEY": project.SECRET_KEY,
         "DATABASE_URL": database_url(),
+        "SPOTIFY_CALLS_PER_30_SECONDS": "100000",
         "SPOTIPY_CLIENT_ID": project.SPOTIPY_CLIENT_ID,
         "SPOTIPY_CLIENT_SECRET": project.SPOTIPY_CLIENT_SECRET,
         "SPOTIFY_ACCOUNTS_URL": project.SPOTIFY_ACCOUNTS_URL,

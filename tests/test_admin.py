@@ -18,11 +18,23 @@ from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, SpotifyPause, TimeRange, Track
+from tracks.models import (
+    Artist,
+    Credit,
+    Invitation,
+    Listener,
+    Placement,
+    RefreshRun,
+    Snapshot,
+    SpotifyPause,
+    TimeRange,
+    Track,
+)
+from tracks.signin.invitations import invite
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
-OWNED = [Artist, Listener, RefreshRun, Snapshot, Track]
+OWNED = [Artist, Invitation, Listener, RefreshRun, Snapshot, Track]
 REGISTERED = list(admin.site._registry)
 
 
@@ -59,6 +71,7 @@ def staff(host: Browser, simulator: Simulator) -> Browser:
     simulator.set_top("host", "short_term", [top[0], None, {**top[1], "id": None}, top[3]])
     call_command("refresh_top_tracks", "--force", "--verbosity", "0")
     simulator.calls.clear()
+    invite(Listener.objects.get())
     Group.objects.create(name="friends")
     return host
 
@@ -369,6 +382,10 @@ def crowd(db: None) -> None:
         SocialAccount(user=user, provider="spotify", uid=user.username) for user in users
     )
     listeners = Listener.objects.bulk_create(Listener(account=account, authorized_at=now) for account in accounts)
+    Invitation.objects.bulk_create(
+        Invitation(digest=str(listener.pk), made_by=listener, expires_at=now + timedelta(days=7))
+        for listener in listeners
+    )
     artists = Artist.objects.bulk_create(Artist(spotify_id=f"artist {n}", name=f"Artist {n}") for n in numbers)
     tracks = Track.objects.bulk_create(
         Track(spotify_id=f"track {n}", name=f"Track {n}", duration_ms=200_000) for n in numbers

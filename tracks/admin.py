@@ -7,13 +7,14 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth.models import User
 from django.db import DataError
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from tracks.etl.service import refresh
-from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, Track
+from tracks.models import Artist, Credit, Invitation, Listener, Placement, RefreshRun, Snapshot, Track
 
 # allauth registers these: tokens and credentials do not belong on a page, and the rest is empty here.
 for model in (SocialApp, SocialToken, SocialAccount, EmailAddress):
@@ -34,7 +35,18 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
-    """Treats what the database cannot hold, such as a NUL byte in an address, as something that is not there."""
+    """Treats what the database cannot hold, such as a NUL byte in an address, as something that is not there.
+
+    A superuser sees all rows; anyone else, the host, those of their own charts alone.
+    """
+
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        """Those of the rows that belong to the charts of this user."""
+        raise NotImplementedError
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows: QuerySet = super().get_queryset(request)
+        return rows if _sees_all(request) else self.own(rows, request.user.pk)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:
@@ -47,6 +59,14 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
             return super().get_object(request, object_id, from_field)
         except DataError:
             return None
+
+
+def _sees_all(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
+def _placements_of(user_id: int | None) -> QuerySet[Placement]:
+    return Placement.objects.filter(snapshot__listener__account__user=user_id)
 
 
 class CreditInline(ReadOnly, admin.TabularInline):
@@ -64,6 +84,9 @@ class TrackAdmin(ReadOnlyAdmin):
     search_fields = ["name", "album", "artists__name", "spotify_id"]
     inlines = [CreditInline]
 
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(Exists(_placements_of(user_id).filter(track=OuterRef("pk"))))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Track]:
         return super().get_queryset(request).prefetch_related("credits__artist")
 
@@ -73,8 +96,13 @@ class ArtistAdmin(ReadOnlyAdmin):
     list_display = ["name", "track_count", "spotify_id"]
     search_fields = ["name", "spotify_id"]
 
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(Exists(_placements_of(user_id).filter(track__credits__artist=OuterRef("pk"))))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Artist]:
-        artists: QuerySet[Artist] = super().get_queryset(request).annotate(track_count=Count("credits"))
+        # Of the host's own tracks too: a count tells of others' charts as well.
+        counted = Q() if _sees_all(request) else Q(credits__track__in=_placements_of(request.user.pk).values("track"))
+        artists: QuerySet[Artist] = super().get_queryset(request).annotate(track_count=Count("credits", filter=counted))
         return artists
 
     @admin.display(description=_("tracks"), ordering="track_count")
@@ -101,6 +129,9 @@ class SnapshotAdmin(ReadOnlyAdmin):
     list_select_related = ["listener"]
     inlines = [PlacementInline]
 
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(listener__account__user=user_id)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Snapshot]:
         snapshots: QuerySet[Snapshot] = super().get_queryset(request).annotate(placement_count=Count("placements"))
         return snapshots
@@ -120,14 +151,22 @@ class RefreshRunAdmin(ReadOnlyAdmin):
     ordering = ["-started_at"]
     list_select_related = ["listener"]
 
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(listener__account__user=user_id)
+
 
 @admin.register(Listener)
 class ListenerAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "state", "authorized_at", "sign_in_again_by", "lease_until"]
-    list_filter = ["state", "is_host"]
-    fields = ["is_host", "state", "authorized_at", "sign_in_again_by", "lease_until"]
+    list_display = ["__str__", "handle", "visibility", "state", "authorized_at", "sign_in_again_by", "due_at"]
+    list_filter = ["state", "is_host", "visibility"]
+    search_fields = ["handle", "name"]
+    fields = ["is_host", "handle", "name", "visibility", "state", "authorized_at", "sign_in_again_by", "refreshed_at",
+              "due_at", "lease_until"]  # fmt: skip
     readonly_fields = ["sign_in_again_by"]
     actions = ["refresh_now"]
+
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(account__user=user_id)
 
     @admin.action(description=_("Refresh now"), permissions=["view"])
     def refresh_now(self, request: HttpRequest, queryset: QuerySet[Listener]) -> None:
@@ -135,3 +174,16 @@ class ListenerAdmin(ReadOnlyAdmin):
             result = refresh(listener=listener, trigger=RefreshRun.Trigger.HOST)
             level = messages.SUCCESS if result.ok else messages.WARNING
             self.message_user(request, f"{listener}: {result.summary}", level)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "expires_at", "used_at", "made_by"]
+    # The digest is of no use to anybody.
+    fields = ["made_by", "created_at", "expires_at", "used_at"]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at"]
+    list_select_related = ["made_by"]
+
+    def own(self, rows: QuerySet, user_id: int | None) -> QuerySet:
+        return rows.filter(made_by__account__user=user_id)

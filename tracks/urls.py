@@ -1,28 +1,57 @@
-from django.urls import path
+"""The site's addresses. What a chart consists of stands twice: at / for the host, below /@handle/ for each listener."""
+
+from django.urls import include, path, register_converter
 
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
-from tracks.ops.shared import shared
-from tracks.views import chart, data, me, site
-from tracks.views.feed import TopTwentyFeed
+from tracks.views import chart, data, listeners, me, refresh, site
+from tracks.views.feed import feed
 
-urlpatterns = [
+
+class HandleConverter:
+    """A handle in any case; it is looked up folded."""
+
+    regex = "[A-Za-z0-9-]{1,30}"
+
+    def to_python(self, value: str) -> str:
+        return value.lower()
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(HandleConverter, "handle")
+
+chart_patterns = [
     path("", chart.index, name="index"),
     path("artists/", chart.artists, name="artists"),
     path("history/", chart.history, name="history"),
     path("history/<int:pk>/", chart.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
+    path("feed.atom", feed, name="feed"),
+    path("tracks.json", data.tracks_json, name="tracks_json"),
+    path("tracks.csv", data.tracks_csv, name="tracks_csv"),
+    path("tracks/sql", data.tracks_sql, name="tracks_sql"),
+]
+
+urlpatterns = [
+    path("", include(chart_patterns)),
+    path("@<handle:handle>/", include((chart_patterns, "tracks"), namespace="listener")),
+    path("@<handle:handle>/with/<handle:other>/", listeners.meeting, name="meeting"),
+    path("listeners/", listeners.listeners, name="listeners"),
+    path("invite/<str:secret>/", listeners.invitation, name="invitation"),
+    path("me/", me.me, name="me"),
+    path("me/invitations/", me.invite, name="invite"),
+    path("me/invitations/<int:pk>/revoke", me.revoke, name="revoke"),
+    path("me/listeners/<int:pk>/remove", me.remove, name="remove"),
     path("privacy", site.privacy, name="privacy"),
-    path("feed.atom", shared()(TopTwentyFeed()), name="feed"),
     path("robots.txt", site.robots, name="robots"),
     path("site.webmanifest", site.manifest, name="manifest"),
     path("login", me.login, name="login"),
     path("logout", me.logout, name="logout"),
     path("disconnect", me.disconnect, name="disconnect"),
-    path("refresh", me.refresh, name="refresh"),
-    path("tracks.json", data.tracks_json, name="tracks_json"),
-    path("tracks.csv", data.tracks_csv, name="tracks_csv"),
-    path("tracks/sql", data.tracks_sql, name="tracks_sql"),
+    path("refresh", refresh.refresh, name="refresh"),
+    path("due.json", refresh.due, name="due"),
     path("live", live, name="live"),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),

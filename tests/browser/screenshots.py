@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playwright.sync_api import Browser as Chromium
+
 from simulator import Simulator
 from tests import factories
-from tests.browser.conftest import Visitor
-from tests.conftest import ROOT
+from tests.browser.conftest import Visit, Visitor
+from tests.conftest import ROOT, Browser, Server
+from tests.people import come_in, say
 from tracks.management.past import live_through
 from tracks.models import Placement, Snapshot
 
@@ -30,3 +34,37 @@ def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
         page.goto(path)
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / f"{name}.png")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_screenshots_of_listeners(
+    chromium: Chromium, host: Browser, simulator: Simulator, settings: Any, tmp_path: Path
+) -> None:
+    settings.LISTENERS = "invited"
+    say(host, name="Hanne", handle="hanne")
+    ana = come_in(host, simulator, "stranger", name="Ana", handle="ana", visibility="public")
+
+    def listen(time_range: str) -> None:
+        for name in ("host", "stranger"):
+            simulator.shuffle(name, time_range)
+
+    live_through(days=14, shuffle=listen)
+    server = Server(tmp_path, LISTENERS="invited")
+    server.wait_until_up()
+    try:
+        for name, path, height in (
+            ("listeners", "/listeners/", 760),
+            ("meeting", "/@hanne/with/ana/", 900),
+            ("me", "/me/", 1150),
+        ):
+            visit = Visit(chromium, server, viewport={"width": 1000, "height": height})
+            if name == "me":
+                session = ana.cookies["sessionid"].value
+                visit.context.add_cookies([{"name": "sessionid", "value": session, "url": server.site}])
+            visit.page.goto(path)
+            visit.page.wait_for_load_state("networkidle")
+            visit.page.screenshot(path=FOLDER / f"{name}.png")
+            visit.context.close()
+    finally:
+        server.process.kill()
+        server.process.wait()

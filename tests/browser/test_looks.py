@@ -50,7 +50,7 @@ def weeks(visit: Visitor) -> Visit:
 def pages() -> list[str]:
     """Every page a visitor can open, with a snapshot that is not the first and a song that moved."""
     placement = Placement.objects.exclude(Q(previous_position=None) & Q(entry="")).latest("snapshot__first_seen_at")
-    addresses = ["/", "/?time_range=long_term", "/artists/", "/history/", placement.snapshot.get_absolute_url()]
+    addresses = ["/", "/?time_range=long_term", "/artists/", "/history/", f"/history/{placement.snapshot_id}/"]
     return [*addresses, f"/tracks/{placement.track_id}/", "/privacy", "/login", "/nothing-here"]
 
 

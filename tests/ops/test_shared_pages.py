@@ -197,10 +197,13 @@ def test_what_has_no_copy_says_that_the_database_is_away(
 def public_paths() -> list[str]:
     placement = Placement.objects.select_related("snapshot").first()
     assert placement is not None
-    return [*PATHS, *MORE, placement.snapshot.get_absolute_url(), f"/tracks/{placement.track_id}/"]
+    return [*PATHS, *MORE, f"/history/{placement.snapshot_id}/", f"/tracks/{placement.track_id}/"]
 
 
-def test_every_public_page_takes_part(host: Browser, visitor: Browser, django_assert_num_queries: Any) -> None:
+def test_every_public_page_takes_part(
+    host: Browser, visitor: Browser, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "CHECK_SECONDS", 60)
     for path in public_paths():
         first = visitor.get(path)
         assert first.status_code == 200 and "public" in first["Cache-Control"], path
@@ -254,13 +257,38 @@ def test_an_answer_that_the_network_swallowed_is_asked_for_again(
             self.start = lambda: None
 
     monkeypatch.setattr(version, "CHECK_SECONDS", 1)
-    current = version.CurrentVersion()
+    current = version.Versions().of("")
     with monkeypatch.context() as patch:
         patch.setattr(version, "Asker", Swallowed)
         current.check()
-    current.asked_at -= version.CHECK_SECONDS + 1
+    current.versions.asked_at -= version.CHECK_SECONDS + 1
     current.check()
     assert current.is_away and current.value is None
-    current.asked_at -= version.GIVE_UP_SECONDS
+    current.versions.asked_at -= version.GIVE_UP_SECONDS
     current.check()
     assert not current.is_away and current.value is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_crowd_at_pages_that_nobody_has_seen_gets_no_error(
+    transactional_db: None, host: Browser, simulator: Any, tmp_path: Any
+) -> None:
+    """Many who come at the same moment: one of them asks for the versions, the others wait for the answer."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import requests
+
+    from tests.conftest import Server
+    from tests.ops.test_queue import connect
+
+    paths = [f"/@guest-{number}/" for number in range(20)]
+    for number in range(20):
+        connect(simulator, number, handle=f"guest-{number}", visibility="unlisted")
+    server = Server(tmp_path)
+    try:
+        server.wait_until_up()
+        with ThreadPoolExecutor(16) as crowd:
+            answers = list(crowd.map(lambda path: requests.get(server.site + path, timeout=30), paths * 15))
+        assert {answer.status_code for answer in answers} == {200}
+    finally:
+        server.stop()

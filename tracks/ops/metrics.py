@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -21,9 +21,11 @@ from prometheus_client.registry import Collector
 
 from tracks.etl.results import RefreshResult
 from tracks.etl.signals import refresh_finished
-from tracks.models import Listener, RefreshRun
+from tracks.models import Dispatch, Listener, RefreshRun
 from tracks.ops.bearer import bears, refused
 
+# A queue that keeps up needs a minute or two.
+OVERDUE_AFTER = timedelta(minutes=10)
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 
 DURATION = Histogram(
@@ -77,7 +79,7 @@ class Refreshes(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         up = GaugeMetricFamily("top_twenty_database_up", "Whether the database answers.")
         try:
-            facts = [*refreshes(), *sign_in()]
+            facts = [*refreshes(), *listeners(), *sign_in()]
             up.add_metric([], 1)
         except (DatabaseError, InterfaceError):
             facts = []
@@ -95,6 +97,19 @@ def refreshes() -> Iterable[GaugeMetricFamily]:
     for outcome in RefreshRun.Outcome.values:
         family.add_metric([outcome], counts.get(outcome, 0))
     yield family
+
+
+def listeners() -> Iterable[GaugeMetricFamily]:
+    now = timezone.now()
+    due = Listener.objects.due(now).order_by()
+    counts = due.aggregate(waiting=Count("pk"), overdue=Count("pk", filter=Q(due_at__lt=now - OVERDUE_AFTER)))
+    yield GaugeMetricFamily("top_twenty_listeners_waiting", "Listeners who are due for a refresh.", counts["waiting"])
+    yield GaugeMetricFamily(
+        "top_twenty_listeners_overdue", "Listeners who have been due for more than 10 minutes.", counts["overdue"]
+    )
+    if dispatch := Dispatch.objects.first():
+        age = (now - dispatch.at).total_seconds()
+        yield GaugeMetricFamily("top_twenty_dispatch_age_seconds", "Time since the queue handed out who is due.", age)
 
 
 def sign_in() -> Iterable[GaugeMetricFamily]:

@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from tracks.etl.results import RefreshResult
 from tracks.etl.signals import refresh_finished
-from tracks.models import Listener, Notice
+from tracks.models import Listener, Notice, RefreshRun
 
 # Before the sign-in lapses, the most urgent first.
 SIGN_IN_DAYS = {Notice.Kind.LAPSED: 0, Notice.Kind.SEVEN_DAYS: 7, Notice.Kind.THIRTY_DAYS: 30}
 FAILING_AFTER = timedelta(hours=24)
+A_DAY = timedelta(days=1)
 # Who began to send and was stopped has been stopped for good by then.
 TRY_AGAIN_AFTER = timedelta(minutes=5)
 POST_SECONDS = 10
@@ -35,6 +36,7 @@ def notify(*, listener: Listener, result: RefreshResult, **kwargs: object) -> No
         return
     now = timezone.now()
     _notify_of_sign_in(listener, now)
+    _notify_of_listeners(listener, now)
     if result.worked:
         _notify_of_recovery(listener)
         return
@@ -71,6 +73,22 @@ def _notify_of_sign_in(listener: Listener, now: datetime) -> None:
             Notice.objects.bulk_create(
                 (Notice(**about, kind=kind, sent_at=now) for kind in due[1:]), ignore_conflicts=True
             )
+
+
+def _notify_of_listeners(host: Listener, now: datetime) -> None:
+    """Counts the others who must sign in again: when it is one more, once a day at most. Not who they are."""
+    lapsed = Listener.objects.filter(is_host=False, state=Listener.State.NEEDS_SIGN_IN)
+    count = lapsed.count()
+    if not count:
+        return
+    told = Notice.objects.filter(listener=host, kind=Notice.Kind.LISTENERS)
+    last = told.exclude(sent_at=None).order_by("-sent_at").first()
+    since_then = Q(runs__outcome=RefreshRun.Outcome.SIGN_IN_NEEDED, runs__started_at__gt=last and last.about)
+    if last and (now - last.about < A_DAY or not lapsed.filter(since_then).exists()):
+        return
+    text = "1 listener must sign in again." if count == 1 else f"{count} listeners must sign in again."
+    for channel in CHANNELS:
+        _send(host, Notice.Kind.LISTENERS, now, text, channel)
 
 
 def _send(listener: Listener, kind: str, about: datetime, text: str, channel: str) -> bool:

@@ -13,7 +13,7 @@ from tracks import chart as reads
 from tracks.models import Listener, TimeRange, Track
 from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
-from tracks.views.decorators import is_own, of_listener, on_loopback_literal, time_range_or_404
+from tracks.views.decorators import of_listener, on_loopback_literal, time_range_or_404
 from tracks.views.me import has_credentials
 
 # Of the history on one page, and of the refreshes in the host's bar.
@@ -34,8 +34,13 @@ def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         return render(request, "tracks/setup.html", facts)
     if listener is None:
         return render(request, "tracks/waiting.html")
-    context = {"section": "chart", "time_range": time_range, "chart": reads.current(listener, time_range)}
-    if is_own(request, listener):
+    context = {
+        "listener": listener,
+        "section": "chart",
+        "time_range": time_range,
+        "chart": reads.current(listener, time_range),
+    }
+    if listener.is_user(request.user):
         context |= {"me": listener, "runs": listener.runs.order_by("-started_at")[:RUNS_SHOWN]}
     return render(request, "tracks/chart.html", context)
 
@@ -47,6 +52,7 @@ def artists(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     """The artists of the current chart with their songs."""
     chart = reads.current(listener, time_range_or_404(request))
     context = {
+        "listener": listener,
         "section": "artists",
         "time_range": chart.time_range,
         "chart": chart,
@@ -63,8 +69,8 @@ def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> H
     found = get_object_or_404(Track.objects.with_artists(), pk=spotify_id)
     histories = reads.track_history(listener, found)
     if not histories:
-        raise Http404(_("The song never stood in the host's chart."))
-    return render(request, "tracks/track.html", {"track": found, "histories": histories})
+        raise Http404(_("The song never stood in this chart."))
+    return render(request, "tracks/track.html", {"listener": listener, "track": found, "histories": histories})
 
 
 @require_safe
@@ -82,6 +88,7 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     if start and not snapshots:
         raise Http404(_("The history does not go back that far."))
     context = {
+        "listener": listener,
         "section": "history",
         "time_range": time_range,
         "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
@@ -102,6 +109,7 @@ def snapshot(request: HttpRequest, listener: Listener | None, pk: int) -> HttpRe
     older, newer = reads.neighbours(found)
     placements = list(found.placements.with_tracks())
     context = {
+        "listener": listener,
         "section": "history",
         "time_range": TimeRange(found.time_range),
         "snapshot": found,

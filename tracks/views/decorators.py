@@ -28,13 +28,38 @@ def on_loopback_literal(view: View) -> View:
 
 
 def of_listener(view: View) -> View:
-    """Gives the view the listener whose chart it shows: the host, or None before anybody has signed in."""
+    """Gives the view the listener whose chart it shows.
+
+    Without a handle in the address that is the host, or None before anybody has signed in. The host's own handle leads
+    to the addresses without one. Whoever is private is for anybody else the same 404 as one who does not exist.
+    """
 
     @wraps(view)
-    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, Listener.objects.host(), *args, **kwargs)
+    def wrapper(request: HttpRequest, *args: Any, handle: str | None = None, **kwargs: Any) -> HttpResponse:
+        if handle is None:
+            return view(request, Listener.objects.host(), *args, **kwargs)
+        listener = listener_or_404(request, handle)
+        if listener.is_host:
+            path = request.get_full_path()
+            return HttpResponseRedirect("/" + path.removeprefix("/@").partition("/")[2])
+        return kept_from_search(view(request, listener, *args, **kwargs), listener)
 
     return wrapper
+
+
+def kept_from_search(response: HttpResponse, *listeners: Listener) -> HttpResponse:
+    """The answer, with a word to search engines (X-Robots-Tag) unless all in it are public."""
+    if any(listener.visibility != Listener.Visibility.PUBLIC for listener in listeners):
+        response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def listener_or_404(request: HttpRequest, handle: str) -> Listener:
+    """The listener of this handle, with the account. Raises Http404 unless whoever asks may see them."""
+    listener = Listener.objects.filter(handle=handle).select_related("account").first()
+    if listener is None or not listener.is_visible_to(request.user):
+        raise Http404(_("There is nobody of this name here."))
+    return listener
 
 
 def own_listener(view: View) -> View:
@@ -44,7 +69,7 @@ def own_listener(view: View) -> View:
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect("login")
-        listener = Listener.objects.filter(account__user=request.user).first()
+        listener = Listener.objects.filter(account__user=request.user).select_related("account").first()
         if listener is None:
             raise PermissionDenied(_("Only the host may do this. Sign in with the host's Spotify account."))
         return view(request, listener, *args, **kwargs)
@@ -52,9 +77,17 @@ def own_listener(view: View) -> View:
     return wrapper
 
 
-def is_own(request: HttpRequest, listener: Listener | None) -> bool:
-    """Whether this is the chart of the person who is signed in. `listener` comes with its account."""
-    return listener is not None and request.user.is_authenticated and listener.account.user_id == request.user.pk
+def host_only(view: View) -> View:
+    """As `own_listener`, and anyone but the host gets a 403."""
+
+    @own_listener
+    @wraps(view)
+    def wrapper(request: HttpRequest, listener: Listener, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not listener.is_host:
+            raise PermissionDenied(_("Only the host may do this. Sign in with the host's Spotify account."))
+        return view(request, listener, *args, **kwargs)
+
+    return wrapper
 
 
 def time_range_of(request: HttpRequest) -> TimeRange | None:

@@ -1,20 +1,23 @@
-"""/feed.atom: an entry for each new chart of the host, with what entered, what left, and the top of it."""
+"""feed.atom: an entry for each new chart of a listener, with what entered, what left, and the top of it."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.contrib.syndication.views import Feed
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse_lazy
 from django.utils.feedgenerator import Atom1Feed
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
+from tracks.addresses import chart_url
 from tracks.chart import Update, latest_updates
 from tracks.models import Listener
+from tracks.ops.shared import shared
+from tracks.views.decorators import of_listener
 
 ENTRIES = 30
 # What no XML document may hold, not even as a reference (XML 1.0, 2.2 "Characters").
@@ -25,18 +28,21 @@ def well_formed(text: str) -> str:
     return NOT_XML.sub("", text)
 
 
-class TopTwentyFeed(Feed):
+class ChartFeed(Feed):
     feed_type = Atom1Feed
-    link = reverse_lazy("index")
-    subtitle = _("Every new chart: what entered, what left, and who leads.")
+    subtitle = gettext_lazy("Every new chart: what entered, what left, and who leads.")
 
-    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Listener | None:
+    def get_object(self, request: HttpRequest, listener: Listener | None) -> Listener | None:
         if not settings.HISTORY_DAYS:
             raise Http404(_("This site keeps no history."))
-        return Listener.objects.host()
+        return listener
 
-    def title(self) -> str:
-        return well_formed(settings.SITE_NAME)
+    def title(self, listener: Listener | None) -> str:
+        called = listener.called if listener else ""
+        return well_formed(f"{called} · {settings.SITE_NAME}" if called else settings.SITE_NAME)
+
+    def link(self, listener: Listener | None) -> str:
+        return chart_url(listener, "index")
 
     def items(self, listener: Listener | None) -> Sequence[Update]:
         return latest_updates(listener, ENTRIES)
@@ -45,12 +51,22 @@ class TopTwentyFeed(Feed):
         return well_formed(render_to_string("tracks/feed_title.txt", {"update": item})).strip()
 
     def item_description(self, item: Update) -> str:
-        return well_formed(render_to_string("tracks/feed_entry.html", {"update": item}))
+        return well_formed(
+            render_to_string("tracks/feed_entry.html", {"update": item, "listener": item.snapshot.listener})
+        )
 
     def item_link(self, item: Update) -> str:
-        return item.snapshot.get_absolute_url()
+        return chart_url(item.snapshot.listener, "snapshot", item.snapshot.pk)
 
     def item_pubdate(self, item: Update) -> datetime:
         return item.snapshot.first_seen_at
 
     item_updateddate = item_pubdate
+
+
+@require_safe
+@shared()
+@of_listener
+def feed(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    response: HttpResponse = ChartFeed()(request, listener)
+    return response

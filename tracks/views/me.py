@@ -1,21 +1,30 @@
 """Signing in, and what a listener may do with their own chart."""
 
+from copy import copy
+from typing import Any
+
 from django.conf import settings
 from django.contrib import auth, messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from tracks import chart as reads
 from tracks.addresses import chart_url
-from tracks.etl.service import refresh as refresh_charts
-from tracks.models import Listener, RefreshRun, TimeRange
-from tracks.ops.bearer import bears, is_bearer, refused
-from tracks.ops.limits import at_most
+from tracks.forms import ProfileForm
+from tracks.models import Invitation, Listener, Refusal, TimeRange
+from tracks.signin import access, invitations
 from tracks.signin.disconnect import disconnect as delete_everything_of
-from tracks.spotify.errors import RETRY_SECONDS
-from tracks.views.decorators import on_loopback_literal, own_listener
+from tracks.signin.invitations import INVITATION
+from tracks.views.decorators import host_only, on_loopback_literal, own_listener
+
+RUNS_SHOWN = 10
+LISTENERS_A_PAGE = 50
 
 
 def has_credentials() -> bool:
@@ -28,7 +37,7 @@ def login(request: HttpRequest) -> HttpResponse:
     """What is read and stored, and the button that starts the sign-in."""
     if not has_credentials():
         return redirect("index")
-    return render(request, "tracks/login.html")
+    return render(request, "tracks/login.html", {"is_invited": INVITATION in request.session})
 
 
 @require_POST
@@ -39,49 +48,86 @@ def logout(request: HttpRequest) -> HttpResponse:
     return redirect("index")
 
 
-@csrf_exempt
-@require_POST
-def refresh(request: HttpRequest) -> HttpResponse:
-    """Refreshes the host's chart, for the host's button or for a machine with REFRESH_TOKEN."""
-    # A right token first: nobody else's tries may lock the machine out.
-    if bears(request, settings.REFRESH_TOKEN):
-        return _refresh_for_machine()
-    return _refresh_for_others(request)
-
-
-@at_most(20, group="refresh")
-def _refresh_for_others(request: HttpRequest) -> HttpResponse:
-    # Another scheme is a proxy's own, such as a password before the whole site.
-    if is_bearer(request):
-        return refused("REFRESH_TOKEN")
-    if not request.user.is_authenticated:
-        return redirect("login")
-    return csrf_protect(_refresh_own)(request)
-
-
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 @own_listener
-def _refresh_own(request: HttpRequest, listener: Listener) -> HttpResponse:
-    result = refresh_charts(listener=listener, trigger=RefreshRun.Trigger.HOST)
-    messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
-    for warning in result.warnings:
-        messages.warning(request, warning)
-    time_range = request.POST.get("time_range")
-    return redirect(chart_url("index", time_range=time_range if time_range in TimeRange.values else None))
+def me(request: HttpRequest, listener: Listener) -> HttpResponse:
+    """A listener's own page: what they say of themselves, the connection, and for the host everybody's."""
+    # A copy: what is wrong in the form must not show elsewhere on the page.
+    form = ProfileForm(request.POST or None, instance=copy(listener))
+    if request.method == "POST" and form.is_valid() and form.save_if_free():
+        messages.success(request, _("Saved."))
+        return redirect("me")
+    return _my_page(request, listener, form)
 
 
-def _refresh_for_machine() -> JsonResponse:
-    host = Listener.objects.host()
-    if host is None:
-        return JsonResponse({"error": "Nobody has signed in yet; the host must sign in on the site first."}, status=409)
-    result = refresh_charts(listener=host, trigger=RefreshRun.Trigger.MACHINE)
-    if result.ok:
-        return JsonResponse(result.as_json())
-    statuses: dict[str, int] = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}
-    status = statuses.get(result.outcome, 503)
-    response = JsonResponse(result.as_json() | {"error": result.summary}, status=status)
-    if status != 409:
-        response["Retry-After"] = (result.error and result.error.retry_seconds) or RETRY_SECONDS
-    return response
+def _my_page(request: HttpRequest, listener: Listener, form: ProfileForm, *, secret: str = "") -> HttpResponse:
+    context: dict[str, Any] = {
+        "section": "me",
+        "listener": listener,
+        "me": listener,
+        "form": form,
+        "address": request.build_absolute_uri(chart_url(listener, "index")),
+        "chart": reads.current(listener, TimeRange.SHORT_TERM),
+        "runs": listener.runs.order_by("-started_at")[:RUNS_SHOWN],
+    }
+    if listener.is_host:
+        context |= _of_everybody(request)
+    if secret:
+        context["new_invitation"] = request.build_absolute_uri(reverse("invitation", args=[secret]))
+    return render(request, "tracks/me.html", context)
+
+
+def _of_everybody(request: HttpRequest) -> dict[str, Any]:
+    """What the host sees of the others: that they are there, and nothing of their charts."""
+    others = Paginator(Listener.objects.filter(is_host=False).order_by("handle"), LISTENERS_A_PAGE)
+    refusals = Refusal.objects.filter(at__gt=timezone.now() - access.REFUSALS_KEPT).order_by("-at")
+    return {
+        "others": others.get_page(request.GET.get("page")),
+        "places_left": max(0, settings.MAX_LISTENERS - 1 - others.count) if settings.MAX_LISTENERS else None,
+        "MAX_LISTENERS": settings.MAX_LISTENERS,
+        "invitations": Invitation.objects.open(),
+        "refusals": refusals,
+    }
+
+
+@never_cache
+@require_POST
+@host_only
+def invite(request: HttpRequest, host: Listener) -> HttpResponse:
+    """Makes an invitation, and answers with the host's page and the link on it.
+
+    Not by a redirect: the link would have to be kept until the next request, and nothing but a digest is stored.
+    """
+    if settings.LISTENERS == "host":
+        raise Http404(_("This site has no invitations."))
+    try:
+        secret = invitations.invite(host)
+    except invitations.TooMany:
+        messages.warning(request, _("There are too many open invitations. Revoke some first."))
+        return redirect("me")
+    return _my_page(request, host, ProfileForm(instance=copy(host)), secret=secret)
+
+
+@require_POST
+@host_only
+def revoke(request: HttpRequest, host: Listener, pk: int) -> HttpResponse:
+    """Ends an open invitation."""
+    Invitation.objects.open().order_by().filter(pk=pk).delete()
+    messages.success(request, _("The invitation is revoked."))
+    return redirect("me")
+
+
+@require_http_methods(["GET", "POST"])
+@host_only
+def remove(request: HttpRequest, host: Listener, pk: int) -> HttpResponse:
+    """Asks, then deletes another listener with everything of that person."""
+    other = get_object_or_404(Listener, pk=pk, is_host=False)
+    if request.POST.get("confirm") != "yes":
+        return render(request, "tracks/remove.html", {"other": other})
+    delete_everything_of(other)
+    messages.success(request, _("Removed, with everything that was stored of this person."))
+    return redirect("me")
 
 
 @require_http_methods(["GET", "POST"])
@@ -89,7 +135,8 @@ def _refresh_for_machine() -> JsonResponse:
 def disconnect(request: HttpRequest, listener: Listener) -> HttpResponse:
     """Asks, then deletes the listener with everything that was stored of them."""
     if request.method == "GET" or request.POST.get("confirm") != "yes":
-        return render(request, "tracks/disconnect.html")
+        others = listener.is_host and Listener.objects.filter(is_host=False).exists()
+        return render(request, "tracks/disconnect.html", {"me": listener, "others": others})
     delete_everything_of(listener)
     request.session.flush()
     messages.success(request, _("Disconnected. Your tokens, your songs and their history are deleted."))

@@ -17,10 +17,10 @@ from django.utils.cache import get_conditional_response, patch_cache_control, pa
 from django.utils.translation import get_language_from_request
 
 from tracks.ops.shared.store import Page, PageStore, SharedResponse
-from tracks.ops.shared.version import CurrentVersion
+from tracks.ops.shared.version import Versions
 
-# The pages of a year of charts in one language are about twice as many.
-MOST_BYTES = 16 * 1024 * 1024
+# The first pages of some 3,000 listeners as browsers ask for them (gzip); a worker stays below 150 MiB with them.
+MOST_BYTES = 48 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class SharedPages:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         self.pages = PageStore(MOST_BYTES)
-        self.version = CurrentVersion()
+        self.versions = Versions()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = page_key(request)
@@ -41,20 +41,27 @@ class SharedPages:
             if is_ones_own and not response.has_header("Cache-Control"):
                 patch_cache_control(response, private=True, no_cache=True)
             return response
-        self.version.check()
+        handle = request.resolver_match.kwargs.get("handle", "") if request.resolver_match else ""
+        current = self.versions.of(handle)
+        current.check()
         # Taken before the page is rendered: what changes meanwhile is a newer version.
-        version = self.version.value
+        version = current.value
         page = self.pages.get(key)
-        if page is None or (page.version != version and not self.version.is_away):
+        if page is None or (page.version != version and not current.is_away):
             response = self.get_response(request)
             if response.status_code == 200 and not response.cookies:
-                patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
+                if handle:  # no other cache keeps it: private must mean gone
+                    patch_cache_control(response, no_cache=True)
+                else:
+                    patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
                 patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
                 page = Page.of(response, version=version, encoding=accepted_encoding(request))
-                self.pages.put(key, page)
+                # None also says "private": a copy rendered before the version was known would be right again then.
+                if version or not handle:
+                    self.pages.put(key, page)
             elif page is None or response.status_code < 500:
                 return response
-        return self.answer(request, page)
+        return self.answer(request, page, age=current.age)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A page that needs the database says so while it is away."""
@@ -63,8 +70,8 @@ class SharedPages:
         logger.error("The database does not answer: %s", type(error).__name__)
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "30"})
 
-    def answer(self, request: HttpRequest, page: Page) -> HttpResponse:
-        response = SharedResponse(page, age=self.version.age)
+    def answer(self, request: HttpRequest, page: Page, *, age: float) -> HttpResponse:
+        response = SharedResponse(page, age=age)
         if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
             return get_conditional_response(request, page.etag, page.last_modified, response) or response
         return response

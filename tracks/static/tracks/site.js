@@ -56,3 +56,14 @@ window.addEventListener("pageshow", (event) => {
     window.location.reload();
   }
 });
+
+// A link that is shown once: select it at a touch, copy it at another.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  field.addEventListener("focus", () => field.select());
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = button.dataset.done;
+  });
+}
