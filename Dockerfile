@@ -1,7 +1,9 @@
 FROM python:3.13-slim AS build
-COPY requirements.txt .
+# requirements-queue.txt adds Celery, for workers and beat.
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-queue.txt ./
 RUN python -m venv --without-pip /venv \
-    && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check -r requirements.txt
+    && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check -r "$REQUIREMENTS"
 
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH \

@@ -10,7 +10,7 @@ TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PYTEST := $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
 
-.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill mutants secrets audit image clean
+.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -23,6 +23,7 @@ help:
 	@echo "make screenshots  takes the pictures of the README (needs Chromium)"
 	@echo "make bench        measures the service as in production (needs wrk; eight minutes)"
 	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
+	@echo "make rehearsal    a round for LISTENERS=10000 by WORKERS=2, with trouble (needs wrk and redis-server)"
 	@echo "make mutants      changes the code a little, and names what no test notices (an hour)"
 	@echo "make secrets looks for committed secrets"
 	@echo "make audit   looks for committed secrets and for packages with known vulnerabilities"
@@ -76,6 +77,11 @@ audit: secrets
 restore-drill: .venv/installed-dev
 	@$(BIN)/python -W ignore -m bench.restore_drill $(DUMP)
 
+LISTENERS ?= 10000
+WORKERS ?= 2
+rehearsal: .venv/installed-dev
+	@$(BIN)/python -W ignore -m bench.rehearsal $(LISTENERS) $(WORKERS)
+
 # Where a test fails, mutmut's own last words say which.
 mutants: .venv/installed-dev
 	@mkdir -p mutants
@@ -102,7 +108,7 @@ clean:
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements.txt requirements-dev.txt | .venv/bin/python
+.venv/installed-dev: requirements.txt requirements-queue.txt requirements-dev.txt | .venv/bin/python
 	@echo "Installing what the site and its tests need (once)..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/installed $@

@@ -133,11 +133,32 @@ def test_web_and_cron_on_render_share_settings_database_and_credentials() -> Non
     assert cron["schedule"].endswith(" * * * *") and cron["dockerCommand"].endswith("refresh_top_tracks")
 
 
+def test_on_render_a_queue_changes_nothing_of_the_site_but_what_it_needs() -> None:
+    plain, queue = load("render.yaml"), load("deploy/render-queue.yaml")
+    site, (web, broker, worker, beat) = plain["services"][0], queue["services"]
+    added = [variable for variable in web["envVars"] if variable not in site["envVars"]]
+    assert [variable["key"] for variable in added] == ["REQUIREMENTS", "CELERY_BROKER_URL"]
+    assert web == site | {"envVars": web["envVars"]} and plain["databases"] == queue["databases"]
+    group = queue["envVarGroups"][0]["envVars"]
+    assert [each for each in group if each not in plain["envVarGroups"][0]["envVars"]] == [
+        {"key": "LISTENERS", "value": "invited"}
+    ]
+    assert (broker["type"], broker["maxmemoryPolicy"], broker["ipAllowList"]) == ("keyvalue", "noeviction", [])
+    cron = plain["services"][1]
+    for service in (worker, beat):
+        assert service["dockerCommand"].startswith("celery -A spotify_top ")
+        assert all(variable in service["envVars"] for variable in added)
+        # As the command's; beat sends no notices, which name the site.
+        missing = [variable["key"] for variable in cron["envVars"][1:] if variable not in service["envVars"]]
+        assert missing == ([] if service is worker else ["ALLOWED_HOSTS"])
+
+
 def test_compose_waits_for_the_database_and_its_tables() -> None:
     services = load("docker-compose.yml")["services"]
-    assert set(services) == {"db", "migrate", "web", "refresher"}
+    by_default = {name for name, service in services.items() if "profiles" not in service}
+    assert by_default == {"db", "migrate", "web", "refresher"}
     assert services["migrate"]["depends_on"]["db"] == {"condition": "service_healthy"}
-    for name in ("web", "refresher"):
+    for name in ("web", "refresher", "worker"):
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert services[name]["read_only"] is True
         assert services[name]["tmpfs"] == ["/tmp:size=64m"]
@@ -146,10 +167,10 @@ def test_compose_waits_for_the_database_and_its_tables() -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     units = list((ROOT / "deploy/systemd").iterdir())
-    assert len(units) == 3
+    assert len(units) == 5
     for unit in units:
         # The program is not installed on this machine, nor its user.
-        text = re.sub("/srv/top-twenty/.venv/bin/python", sys.executable, unit.read_text())
+        text = re.sub("/srv/top-twenty/.venv/bin/(python|celery)", sys.executable, unit.read_text())
         (tmp_path / unit.name).write_text(text.replace("User=top-twenty", "User=daemon"))
     result = subprocess.run(
         ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in units)],
@@ -172,11 +193,12 @@ def settings_read() -> set[str]:
     return set(re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)["']""", "".join(sources)))
 
 
-@pytest.mark.parametrize("path", ["render.yaml", "docker-compose.yml", ".env.example"])
+@pytest.mark.parametrize("path", ["render.yaml", "deploy/render-queue.yaml", "docker-compose.yml", ".env.example"])
 def test_every_setting_that_is_set_is_one_that_is_read(path: str) -> None:
     named = re.findall(r"^#?(?: *- key: | {4})?([A-Z][A-Z_]{3,})(?:=|:|$)", (ROOT / path).read_text(), re.MULTILINE)
     assert named
-    assert set(named) - {"POSTGRES_PASSWORD"} <= settings_read()
+    # Compose's own, and the Dockerfile's.
+    assert set(named) - {"POSTGRES_PASSWORD", "REQUIREMENTS"} <= settings_read()
 
 
 def test_the_example_holds_no_secret() -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from tests.conftest import ROOT
 
+UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 
-@pytest.mark.parametrize("unit", ["top-twenty.service", "top-twenty-refresh.service"])
+
+@pytest.mark.parametrize("unit", [path.name for path in UNITS])
 def test_the_documented_staging_folder_is_one_that_the_unit_may_write_to(unit: str) -> None:
     options = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "deploy/systemd" / unit).read_text(), re.MULTILINE))
     assert options["ProtectSystem"] == "strict"
