@@ -48,6 +48,14 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
         rows: QuerySet = super().get_queryset(request)
         return rows if _sees_all(request) else self.own(rows, request.user.pk)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Whoever sees their own rows alone filters by what stands in them: a relation would tell of others' rows."""
+        if not _sees_all(request):
+            columns = {field.name for field in self.opts.concrete_fields if not field.is_relation}
+            if lookup.split("__")[0] not in columns:
+                return False
+        return super().lookup_allowed(lookup, value, request)
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:
             return super().get_changelist_instance(request)

@@ -10,6 +10,8 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from simulator import Simulator
@@ -48,6 +50,11 @@ def others(ana: Browser, host: Browser, simulator: Simulator) -> dict[str, Brows
     other = come_in(host, simulator, "new", name="Nell", handle="nell", visibility="public")
     other.get("/me/")  # takes the message with it
     return {"anonymous": Browser(), "host": host, "other listener": other, "superuser": root}
+
+
+def refuse(*args: Any, **kwargs: Any) -> None:
+    """The database is away."""
+    raise OperationalError("connection refused")
 
 
 def addresses(listener: Listener, handle: str) -> list[str]:
@@ -142,6 +149,68 @@ def test_a_copy_and_its_etag_are_gone_with_the_page_and_there_again_with_it(ana:
         assert visitor.get(path, HTTP_IF_MODIFIED_SINCE="Fri, 01 Jan 2100 00:00:00 GMT").status_code == 404
     say(ana, visibility="public")
     assert all(visitor.get(path).status_code == 200 for path in paths)
+
+
+@pytest.mark.usefixtures("_as_in_production")
+@pytest.mark.parametrize("seen_private", [True, False])
+def test_no_copy_of_a_listener_stands_while_nobody_knows_whether_they_are_private(
+    ana: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch, seen_private: bool
+) -> None:
+    say(ana, visibility="public")
+    for path in ("/@ana/", "/@ana/tracks.json", "/tracks.json"):
+        assert visitor.get(path).status_code == 200
+    say(ana, visibility="private")
+    if seen_private:
+        assert visitor.get("/@ana/").status_code == visitor.get("/@ana/tracks.json").status_code == 404
+    later = time.monotonic() + 2.5
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with monkeypatch.context() as without:
+        without.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
+        for path in ("/@ana/", "/@ana/tracks.json"):
+            assert visitor.get(path).status_code == 503, path
+        assert visitor.get("/tracks.json").status_code == 200  # the host's is always public
+    assert visitor.get("/@ana/tracks.json").status_code == 404
+
+
+@pytest.mark.usefixtures("_as_in_production")
+def test_the_pages_of_a_host_who_has_left_go_though_their_version_was_not_known(
+    ana: Browser, host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        slow.setattr(version.CurrentVersion, "check", lambda self: None)
+        assert visitor.get("/artists/").content.count(b"open.spotify.com") > 20
+    host.press("/disconnect", on="/disconnect", confirm="yes")
+    assert b"open.spotify.com" not in visitor.get("/artists/").content
+    page = visitor.get("/").content.decode()
+    assert "The former host has left" in page and "SPOTIFY_HOST_ID" in page
+
+
+def test_invented_handles_are_not_asked_for_again(host: Browser, visitor: Browser) -> None:
+    versions = version.Versions()
+    for number in range(50):
+        versions.of(f"nobody-{number}").check()
+    now = time.monotonic()
+    assert [each.handle for each in versions._versions.values() if now - each.used_at < 10] == []
+
+
+def test_a_song_of_a_private_chart_takes_no_other_question_than_one_that_does_not_exist(
+    ana: Browser, others: dict[str, Browser]
+) -> None:
+    listener = who(ana)
+    theirs = set(listener.snapshots.values_list("placements__track", flat=True))
+    mine = set(Snapshot.objects.exclude(listener=listener).values_list("placements__track", flat=True))
+    for name, browser in others.items():
+        for known, unknown in (
+            (f"/tracks/{sorted(theirs - mine)[0]}/", "/tracks/none/"),
+            ("/@ana/", "/@bob/"),
+            ("/@ana/history/", "/@bob/history/"),
+        ):
+            counts = []
+            for path in (known, unknown):
+                with CaptureQueriesContext(connection) as queries:
+                    assert browser.get(path).status_code == 404
+                counts.append(len(queries))
+            assert counts[0] == counts[1], (name, known)
 
 
 @pytest.mark.usefixtures("_as_in_production")

@@ -3,6 +3,7 @@
 import re
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
-from tracks.models import Listener, TimeRange, Track
+from tracks.models import Listener, Placement, TimeRange, Track
 from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
 from tracks.views.decorators import of_listener, on_loopback_literal, time_range_or_404
@@ -33,7 +34,7 @@ def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         facts = {"redirect_uri": redirect_uri, "misspelt": misspelt_credentials()}
         return render(request, "tracks/setup.html", facts)
     if listener is None:
-        return render(request, "tracks/waiting.html")
+        return render(request, "tracks/waiting.html", {"others": Listener.objects.exists()})
     context = {
         "listener": listener,
         "section": "chart",
@@ -66,7 +67,9 @@ def artists(request: HttpRequest, listener: Listener | None) -> HttpResponse:
 @of_listener
 def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> HttpResponse:
     """One song: what it is, and how it fared in each time range."""
-    found = get_object_or_404(Track.objects.with_artists(), pk=spotify_id)
+    # In one question: by the time it takes, nobody learns of songs in other charts.
+    stood = Placement.objects.filter(track=OuterRef("pk"), snapshot__listener=listener)
+    found = get_object_or_404(Track.objects.with_artists(), Exists(stood), pk=spotify_id)
     histories = reads.track_history(listener, found)
     if not histories:
         raise Http404(_("The song never stood in this chart."))

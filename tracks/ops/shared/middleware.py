@@ -22,6 +22,10 @@ from tracks.ops.shared.version import Versions
 # The first pages of some 3,000 listeners as browsers ask for them (gzip); a worker stays below 150 MiB with them.
 MOST_BYTES = 48 * 1024 * 1024
 
+# Nobody can know whether a listener is private now: so long a copy of theirs stands while the database is away. The
+# host's stand for as long as it takes: the front page is always public.
+UNKNOWN_SECONDS = 2.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,35 +50,44 @@ class SharedPages:
         current.check()
         # Taken before the page is rendered: what changes meanwhile is a newer version.
         version = current.value
+        if handle and current.is_away and current.age > UNKNOWN_SECONDS:
+            return unavailable()
         page = self.pages.get(key)
-        if page is None or (page.version != version and not current.is_away):
-            response = self.get_response(request)
-            if response.status_code == 200 and not response.cookies:
-                if handle:  # no other cache keeps it: private must mean gone
-                    patch_cache_control(response, no_cache=True)
-                else:
-                    patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
-                patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
-                page = Page.of(response, version=version, encoding=accepted_encoding(request))
-                # None also says "private": a copy rendered before the version was known would be right again then.
-                if version or not handle:
-                    self.pages.put(key, page)
-            elif page is None or response.status_code < 500:
-                return response
-        return self.answer(request, page, age=current.age)
+        if page and not (version and page.version and page.version[0] == version[0]):
+            page = None  # of a listener who has left, or is private now
+        if page and (page.version == version or (current.is_away and not handle)):
+            return self.answer(request, page, age=current.age)
+        response = self.get_response(request)
+        if response.status_code == 200 and not response.cookies:
+            if handle:  # no other cache keeps it: private must mean gone
+                patch_cache_control(response, no_cache=True)
+            else:
+                patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
+            patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
+            page = Page.of(response, version=version, encoding=accepted_encoding(request))
+            if version:
+                self.pages.put(key, page)
+            return self.answer(request, page, age=current.age)
+        if page and not handle and response.status_code >= 500:
+            return self.answer(request, page, age=current.age)
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A page that needs the database says so while it is away."""
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
         logger.error("The database does not answer: %s", type(error).__name__)
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "30"})
+        return unavailable()
 
     def answer(self, request: HttpRequest, page: Page, *, age: float) -> HttpResponse:
         response = SharedResponse(page, age=age)
         if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
             return get_conditional_response(request, page.etag, page.last_modified, response) or response
         return response
+
+
+def unavailable() -> HttpResponse:
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "30"})
 
 
 def page_key(request: HttpRequest) -> Hashable | None:

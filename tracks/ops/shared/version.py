@@ -143,6 +143,8 @@ class Versions:
                     found[""] = version
             for each in in_use:
                 each.value, each.known_at = found.get(each.handle), now
+                if each.value is None:  # an invented handle is asked for when somebody comes again
+                    each.used_at = float("-inf")
             self.is_away = False
         except (DatabaseError, InterfaceError) as error:
             self.is_away = True
