@@ -62,7 +62,8 @@ def host(simulator: Simulator) -> Listener:
     connected = account(person.account_id)
     User.objects.filter(pk=connected.user_id).update(username="user")
     tokens(connected, simulator.grant("host"))
-    listener = connect(connected, Grant(is_host=True))
+    with transaction.atomic():
+        listener = connect(connected, Grant(is_host=True))
     charts(listener, {name: person.rankings[name][:20] for name in TimeRange.values}, trigger="sign_in")
     return listener
 

@@ -477,6 +477,10 @@ class RefreshRun(models.Model):
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M} UTC, {self.get_outcome_display()}"
 
+    @property
+    def has_worked(self) -> bool:
+        return self.outcome in (self.Outcome.REFRESHED, self.Outcome.UNCHANGED)
+
 
 class Notice(models.Model):
     """What the operator is told about a listener, once on each channel. `about` is the moment it refers to."""

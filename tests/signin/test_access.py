@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories import account
 from tracks.models import Listener
 from tracks.signin.access import Grant, Identity, check_may_connect, connect, read_profile, upgrade_link
-from tracks.spotify.errors import StrangerRefused, Unavailable
+from tracks.spotify.errors import HostIsMissing, NotInvited, StrangerRefused, SwitchedOff, Unavailable
 
 pytestmark = pytest.mark.django_db
 
@@ -183,3 +183,38 @@ def test_the_host_that_the_settings_name_replaces_another(the_host: Listener, se
     assert set(Listener.objects.all()) == {second, guest}
     assert connect(second.account, HOST) == second
     assert set(Listener.objects.all()) == {second, guest}
+
+
+def test_an_id_that_is_anothers_account_id_opens_nothing(the_host: Listener, settings: Any) -> None:
+    """Old ids were chosen by people; an account_id never was."""
+    for settings.LISTENERS in ("host", "invited", "open"):
+        settings.SPOTIFY_HOST_ID = "host"
+        with_that_id = identity("another", "host")
+        if settings.LISTENERS == "open":
+            assert not check_may_connect(with_that_id, "").is_host
+        else:
+            with pytest.raises((StrangerRefused, NotInvited)):
+                check_may_connect(with_that_id, "")
+        assert check_may_connect(identity("host", "x"), "").is_host
+
+
+def test_nobody_is_signed_in_as_who_was_stored_by_the_same_letters(the_host: Listener, settings: Any) -> None:
+    settings.LISTENERS = "open"
+    account("letters", linked_on="id")
+    with pytest.raises(StrangerRefused):
+        check_may_connect(identity("letters", "somebody-else"), "")
+
+
+def test_a_user_who_is_switched_off_is_refused_before_anything_is_stored(the_host: Listener) -> None:
+    type(the_host.account.user).objects.update(is_active=False)
+    with pytest.raises(SwitchedOff):
+        check_may_connect(identity("host", "x"), "")
+
+
+@pytest.mark.parametrize("listeners", ["host", "invited"])
+def test_a_site_whose_host_has_left_says_how_it_gets_another(the_host: Listener, settings: Any, listeners: str) -> None:
+    settings.LISTENERS = listeners
+    Listener.objects.create(account=account("guest"), authorized_at=timezone.now())
+    the_host.delete()
+    with pytest.raises(HostIsMissing, match="SPOTIFY_HOST_ID"):
+        check_may_connect(identity("host", "x"), "")

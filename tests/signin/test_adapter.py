@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
+from tests.factories import an_hour_passes
 from tests.helpers import TOP
 from tracks.models import RefreshRun
 from tracks.signin.adapter import AccountAdapter, SocialAccountAdapter
@@ -32,9 +33,14 @@ def test_a_sign_in_says_what_its_refresh_did(visitor: Browser, simulator: Simula
     assert RefreshRun.objects.get().trigger == "sign_in"
 
 
-def test_a_second_sign_in_refreshes_however_fresh_the_charts_are(host: Browser, simulator: Simulator) -> None:
+@pytest.mark.parametrize(("later", "calls"), [(False, 0), (True, 3)])
+def test_a_second_sign_in_refreshes_what_is_not_fresh(
+    host: Browser, simulator: Simulator, later: bool, calls: int
+) -> None:
+    if later:
+        an_hour_passes()
     Browser().sign_in()
-    assert [call.path for call in simulator.calls].count(TOP) == 3
+    assert [call.path for call in simulator.calls].count(TOP) == calls
 
 
 def test_a_refresh_that_fails_is_a_warning(visitor: Browser, simulator: Simulator) -> None:

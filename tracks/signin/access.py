@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tracks.models import Listener, Refusal
 from tracks.signin import invitations
 from tracks.signin.disconnect import disconnect
-from tracks.spotify.errors import Full, NotInvited, StrangerRefused, Unavailable
+from tracks.spotify.errors import Full, HostIsMissing, NotInvited, StrangerRefused, SwitchedOff, Unavailable
 
 # The host is told for so long that Spotify refused somebody; of so many, whoever tries how often.
 REFUSALS_KEPT = timedelta(days=30)
@@ -36,6 +36,18 @@ class Identity:
 
     account_id: str
     id: str
+
+    @property
+    def uid(self) -> str:
+        """What the account is stored by."""
+        return self.account_id or self.id
+
+    def is_named(self, name: str) -> bool:
+        """Whether this is the account of that account_id or id; an id that is a stored account_id names no other."""
+        if name == self.account_id or name != self.id:
+            return name == self.account_id
+        named = SocialAccount.objects.filter(provider="spotify", uid=name, extra_data__linked_on="account_id")
+        return not named.exists()
 
     def linked_account(self) -> SocialAccount | None:
         """The stored account of this person. An id counts only against an account that was linked on an id."""
@@ -78,16 +90,24 @@ def check_may_connect(identity: Identity, invitation: str) -> Grant:
     Who is in may sign in again, whatever LISTENERS has become. Raises StrangerRefused, NotInvited or Full.
     """
     account = identity.linked_account()
+    if account and not account.user.is_active:
+        raise SwitchedOff
+    # Somebody else's account stands under what this one would be stored by: an id that is another's account_id.
+    if SocialAccount.objects.filter(provider="spotify", uid=identity.uid).exclude(pk=account and account.pk).exists():
+        raise StrangerRefused
     listener = Listener.objects.filter(account=account).first() if account else None
     if settings.SPOTIFY_HOST_ID:
-        is_host = settings.SPOTIFY_HOST_ID in (identity.account_id, identity.id)
+        is_host = identity.is_named(settings.SPOTIFY_HOST_ID)
     else:
         is_host = listener.is_host if listener else not Listener.objects.exists()
     if is_host or (listener and not (listener.is_host and settings.LISTENERS == "host")):
         return Grant(is_host=is_host)
+    is_invited = bool(invitation) and invitations.is_open(invitation)
+    if settings.LISTENERS != "open" and not is_invited and Listener.objects.host() is None:
+        raise HostIsMissing
     if settings.LISTENERS == "host":
         raise StrangerRefused
-    if settings.LISTENERS == "invited" and not invitations.is_open(invitation):
+    if settings.LISTENERS == "invited" and not is_invited:
         raise NotInvited
     if is_full():
         raise Full
@@ -112,6 +132,8 @@ def connect(account: SocialAccount, grant: Grant) -> Listener:
 
     Raises what `check_may_connect` does, for who was overtaken since: the last place or the invitation may be gone.
     """
+    # The own row first, as a refresh does it, so that the two cannot wait for each other.
+    Listener.objects.select_for_update().filter(account=account).first()
     if grant.is_host:
         if settings.SPOTIFY_HOST_ID:
             _make_way_for(account)

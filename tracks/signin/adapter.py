@@ -7,6 +7,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthError
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -20,7 +21,7 @@ from tracks.models import Listener, RefreshRun
 from tracks.signin.access import connect
 from tracks.signin.error_page import error_page
 from tracks.signin.invitations import INVITATION
-from tracks.spotify.errors import SpotifyError, StrangerRefused, Unavailable
+from tracks.spotify.errors import SpotifyError, StrangerRefused, SwitchedOff, Unavailable
 from tracks.spotify.session import BoundedSession
 
 # Two calls, the token exchange and GET /v1/me, before a refresh of at most 10 s: 18 s in all.
@@ -58,14 +59,17 @@ class AccountAdapter(DefaultAccountAdapter):
         listener = Listener.objects.filter(account__user=user).first()
         if listener is None:  # who disconnected in another window at the same moment
             return response
-        result = refresh(listener=listener, trigger=RefreshRun.Trigger.SIGN_IN, force=True)
+        # Fresh charts are left alone if the last refresh worked: else who signs in again and again would use up
+        # everybody's quota.
+        last = listener.runs.order_by("-started_at").first()
+        result = refresh(
+            listener=listener, trigger=RefreshRun.Trigger.SIGN_IN, force=last is None or not last.has_worked
+        )
         messages.add_message(request, messages.SUCCESS if result.ok else messages.WARNING, result.summary)
         return response
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        return error_page(
-            request, SpotifyError(_("This user is switched off. A superuser can switch it on in the admin."))
-        )
+        return error_page(request, SwitchedOff())
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -82,7 +86,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
                 user: User = super().save_user(request, sociallogin, form)
                 connect(sociallogin.account, request.grant)  # type: ignore[attr-defined]
         except IntegrityError:
-            raise StrangerRefused from None  # another account claimed the site at the same moment
+            if settings.LISTENERS == "host":
+                raise StrangerRefused from None  # another account claimed the site at the same moment
+            raise Unavailable(_("This account signed in twice at the same moment. Please start again.")) from None
         return user
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:

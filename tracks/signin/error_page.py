@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from tracks.spotify.errors import (
     Full,
+    HostIsMissing,
     NotAllowed,
     NotInvited,
     RateLimited,
@@ -28,6 +29,8 @@ def error_page(request: HttpRequest, error: SpotifyError) -> HttpResponse:
             status, title = 403, _("You need an invitation")
         case Full():
             status, title = 403, _("There is no place left")
+        case HostIsMissing():
+            status, title = 403, _("Waiting for its host")
         case StrangerRefused():
             status, title = 403, _("Only the host signs in here")
         case NotAllowed() if settings.LISTENERS != "host":

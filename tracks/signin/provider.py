@@ -7,6 +7,7 @@ from allauth.socialaccount.providers.base import AuthProcess, ProviderAccount
 from allauth.socialaccount.providers.spotify.provider import SpotifyOAuth2Provider
 from django.http import HttpRequest
 
+from tracks.signin.access import Identity
 from tracks.signin.views import SpotifyAdapter
 
 
@@ -23,7 +24,7 @@ class SpotifyProvider(SpotifyOAuth2Provider):
         return {"process": AuthProcess.LOGIN, "scope": self.get_scope(), "auth_params": self.get_auth_params()}
 
     def extract_uid(self, data: dict[str, str]) -> str:
-        return data["account_id"] or data["id"]
+        return Identity(**{name: data[name] for name in ("account_id", "id")}).uid
 
     def extract_extra_data(self, data: dict[str, str]) -> dict[str, str]:
         return {"linked_on": "account_id" if data["account_id"] else "id", "scope": data["scope"]}

@@ -108,6 +108,22 @@ class StrangerRefused(SpotifyError):
     message = _("This site shows one host's songs, and this Spotify account is not the host's. Nothing was stored.")
 
 
+class HostIsMissing(SpotifyError):
+    """The host has left, others are there, and nobody becomes host by chance."""
+
+    code = "stranger"
+    message = _(
+        "This site waits for a new host: the Spotify account that whoever runs it names in SPOTIFY_HOST_ID. Nothing "
+        "was stored."
+    )
+
+
+class SwitchedOff(SpotifyError):
+    """A superuser has switched this user off."""
+
+    message = _("This user is switched off. A superuser can switch it on in the admin.")
+
+
 class TooManySignIns(SpotifyError):
     """The site has exchanged as many codes in this minute as it may."""
 
