@@ -1,7 +1,7 @@
 """What a listener types about themselves."""
 
-import re
 from typing import Any
+from unicodedata import category
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from tracks import handles
 from tracks.models import Listener
 
-# Control characters, those that turn the direction of what follows them, and what XML cannot hold.
-UNWANTED = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
-)
+# Controls, surrogates, what has no character, and marks that cannot be seen but turn or join others (Unicode's general
+# categories); a joiner inside of a name makes one sign of two, in emoji and in Indic scripts.
+UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs"}
+JOINERS = "\u200c\u200d"
+# Letters and signs that are blank all the same.
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 
 TAKEN = _("This handle is taken. Choose another.")
 VISIBILITY = [
@@ -53,8 +55,11 @@ class ProfileForm(forms.ModelForm):
             self.fields["visibility"].choices = VISIBILITY  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
-        # Blanks of all kinds are one blank; what else cannot be seen goes.
-        return UNWANTED.sub("", " ".join(self.cleaned_data["name"].split())).strip()
+        """The name with single blanks and without what cannot be seen, or "" if nothing of it can."""
+        typed = " ".join(self.cleaned_data["name"].split())
+        name = "".join(sign for sign in typed if sign in JOINERS or category(sign) not in UNSEEN).strip(f" {JOINERS}")
+        is_seen = any(category(sign)[0] in "LNPS" and sign not in BLANK for sign in name)
+        return name if is_seen else ""
 
     def clean_handle(self) -> str:
         handle = handles.folded(self.cleaned_data["handle"])

@@ -23,8 +23,8 @@ from tests.conftest import ROOT, Browser, Manage, environment
 from tests.ops.test_queue import connect, tokens_seen, wait_until
 from tracks.etl import schedule
 from tracks.etl.results import RefreshResult
-from tracks.etl.service import Patience, keep_house, refresh
-from tracks.models import Listener, RefreshRun, Snapshot, SpotifyPause, SpotifyQuota
+from tracks.etl.service import Patience, hand_out, keep_house, refresh
+from tracks.models import Dispatch, Invitation, Listener, RefreshRun, Refusal, Snapshot, SpotifyPause, SpotifyQuota
 from tracks.spotify import pace
 from tracks.spotify.errors import RateLimited, Unavailable
 
@@ -449,7 +449,7 @@ class TestMachines:
         assert machine.post(f"/refresh?listener={key}").json()["outcome"] == "refreshed"
         assert list(tokens_seen(simulator)) == [f"Bearer {token_of(others[2], simulator)}"]
         assert len(machine.get("/due.json").json()["due"]) == 2
-        for wrong in ("0", "x", "٣", "9" * 40, "-1"):
+        for wrong in ("0", "x", "٣", "9" * 40, "9" * 5000, "-1"):
             assert machine.post("/refresh", query_params={"listener": wrong}).status_code == 404
         assert Client(HTTP_HOST="127.0.0.1:8000").get("/due.json").status_code == 401
 
@@ -483,3 +483,33 @@ class TestHousekeeping:
         )
         run()
         assert RefreshRun.objects.count() == kept + 1
+
+    def test_old_invitations_and_refusals_go(self, listener: Listener) -> None:
+        now = timezone.now()
+        for days in (29, 31):
+            at = now - timedelta(days=days)
+            Invitation.objects.create(
+                made_by=listener, digest=str(days), created_at=at - timedelta(days=7), expires_at=at
+            )
+            Refusal.objects.create(at=at)
+        keep_house()
+        assert [each.digest for each in Invitation.objects.all()] == ["29"] and Refusal.objects.count() == 1
+
+    def test_the_queues_clock_is_seen_to_go_also_while_spotify_says_wait(self, listener: Listener) -> None:
+        SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
+        assert hand_out() == [] and Dispatch.objects.exists()
+
+    def test_who_leaves_before_the_run_begins_is_no_unforeseen_failure(
+        self, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from tracks.etl import lease
+
+        claim = lease.claim
+
+        def claim_and_leave(listener: Listener, *args: Any, **options: Any) -> Any:
+            found = claim(listener, *args, **options)
+            Listener.objects.filter(pk=listener.pk).delete()
+            return found
+
+        monkeypatch.setattr(lease, "claim", claim_and_leave)
+        assert refresh(listener=listener, trigger="cron", force=True).outcome == "busy"

@@ -192,6 +192,9 @@ def test_of_two_who_take_a_handle_at_once_one_is_told_that_it_is_taken(
         ("\ufdd0Ana\uffff", "Ana"),
         ("夜行 👩‍👩‍👧 نور", "夜行 👩‍👩‍👧 نور"),
         ("x" * 80, "x" * 80),
+        ("\u200b\u2060\u00ad\u200d", ""),
+        ("\u3164\u2800 \u115f", ""),
+        ("\u200dক্\u200dষ", "ক্\u200dষ"),
     ],
 )
 def test_a_name_keeps_what_can_be_seen_and_nothing_else(ana: Browser, typed: str, kept: str) -> None:
@@ -480,6 +483,21 @@ def test_the_admin_shows_a_host_their_own_rows_and_a_superuser_all(
     assert "digest" not in page and page.count('name="_selected_action"') <= 1
 
 
+def test_no_filter_of_the_admin_tells_the_host_of_others_charts(host: Browser, ana: Browser) -> None:
+    placement = who(ana).snapshots.latest("pk").placements.latest("pk")
+    for path in (
+        f"track/?placements={placement.pk}", f"track/?placements__position={placement.position}",
+        f"artist/?tracks={placement.track_id}", f"artist/?tracks__spotify_id__startswith={placement.track_id[:3]}",
+        f"snapshot/?placements__track={placement.track_id}", f"listener/?snapshots={placement.snapshot_id}",
+        "snapshot/?listener__handle=ana", "track/?credits__gt=0", "refreshrun/?listener__account__user=1",
+    ):  # fmt: skip
+        response = host.get(f"/admin/tracks/{path}")
+        assert response.status_code == 400 or response["Location"].endswith("?e=1"), path
+    for path in ("track/?explicit__exact=1", "snapshot/?time_range__exact=short_term&first_seen_at__year=2026",
+                 "refreshrun/?outcome__exact=failed", "listener/?is_host__exact=1", "track/?q=a&o=1"):  # fmt: skip
+        assert host.get(f"/admin/tracks/{path}").status_code == 200, path
+
+
 def test_refresh_now_reaches_nobody_elses_chart(host: Browser, ana: Browser, simulator: Simulator) -> None:
     runs = RefreshRun.objects.filter(listener=who(ana)).count()
     host.press("/admin/tracks/listener/", on="/admin/tracks/listener/", action="refresh_now",
@@ -512,3 +530,17 @@ def test_who_leaves_while_being_refreshed_is_gone_and_nobody_sees_an_error_page(
     assert not Snapshot.objects.filter(listener_id=listener.pk).exists()
     assert not RefreshRun.objects.filter(listener_id=listener.pk).exists()
     assert host.get("/me/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/accounts/spotify/login/", "/admin/login/", "/me/"])
+def test_a_form_in_another_charset_is_no_error_of_ours(ana: Browser, path: str) -> None:
+    """By UTF-7, `+2AA-` is half a character, which no database and no hash takes."""
+    body = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n+2AA-\r\n'
+        for name in ("invitation", "username", "password", "handle", "name", "visibility")
+    )
+    for charset, status in (("utf-7", 400), ("UTF-8", None)):
+        response = ana.post(
+            path, f"{body}--b--\r\n", content_type=f"multipart/form-data; boundary=b; charset={charset}"
+        )
+        assert response.status_code < 500 and status in (None, response.status_code), charset

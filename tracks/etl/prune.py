@@ -9,9 +9,21 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
+from tracks.models import (
+    Artist,
+    Credit,
+    Invitation,
+    Listener,
+    Placement,
+    RefreshRun,
+    Refusal,
+    Snapshot,
+    TimeRange,
+    Track,
+)
 
 RUN_DAYS = 90
+INVITATION_DAYS = 30
 # Of one statement: a long absence is caught up with in short transactions.
 BATCH = 10_000
 
@@ -47,6 +59,13 @@ def prune_runs() -> int:
     while keys := list(old.values_list("pk", flat=True)[:BATCH]):
         gone += RefreshRun.objects.filter(pk__in=keys).delete()[0]
     return gone
+
+
+def prune_invitations() -> None:
+    """Deletes the invitations that lapsed, and the refusals that were, more than INVITATION_DAYS ago."""
+    long_ago = timezone.now() - timedelta(days=INVITATION_DAYS)
+    Invitation.objects.filter(expires_at__lt=long_ago).delete()
+    Refusal.objects.filter(at__lt=long_ago).delete()
 
 
 def delete_snapshots(snapshots: Iterable[int]) -> None:

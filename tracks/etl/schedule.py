@@ -37,14 +37,18 @@ def after_failure(listener: Listener, result: RefreshResult, now: datetime) -> d
     return {"due_at": now + wait, "failures": min(listener.failures + 1, 1000)}
 
 
+def note_dispatch() -> None:
+    """Leaves a trace that the queue's clock goes, whether or not anybody is due."""
+    Dispatch.objects.update_or_create(pk=1, defaults={"at": timezone.now()})
+
+
 def claim_due(most: int = MOST_HANDED_OUT) -> list[int]:
     """Marks the due listeners as handed out, longest-waiting first, and returns their keys: at most so many.
 
     One conditional update: of two at the same time each gets others. `due_at` stays, so that who was handed out in
-    vain keeps the place in the line. Leaves in Dispatch that it was here.
+    vain keeps the place in the line.
     """
     now = timezone.now()
-    Dispatch.objects.update_or_create(pk=1, defaults={"at": now})
     is_postgresql = connection.vendor == "postgresql"
     skip_locked = "FOR UPDATE SKIP LOCKED" if is_postgresql else ""
     # The array keeps PostgreSQL from reading the whole table for the join.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,7 +16,7 @@ from tracks.etl import lease, schedule, stage
 from tracks.etl.extract import extract
 from tracks.etl.lease import Busy, Claimed, TooSoon
 from tracks.etl.load import load
-from tracks.etl.prune import prune, prune_runs, prune_unrefreshed
+from tracks.etl.prune import prune, prune_invitations, prune_runs, prune_unrefreshed
 from tracks.etl.results import BUSY, DRY_RUN, TOO_SOON, WAITING, RangeResult, RefreshResult, summarize
 from tracks.etl.schedule import HANDED_OUT_FOR, MOST_HANDED_OUT
 from tracks.etl.signals import refresh_finished
@@ -141,6 +141,7 @@ def preview(
 
 def hand_out() -> list[int]:
     """The keys of the listeners who are due, marked as handed out to the queue; none while Spotify says wait."""
+    schedule.note_dispatch()
     return [] if _is_paused() else schedule.claim_due()
 
 
@@ -148,6 +149,7 @@ def keep_house() -> None:
     """What goes on its day though no refresh touches it; once a round. A database that is busy gets it next time."""
     try:
         rankings, runs = prune_unrefreshed(), prune_runs()
+        prune_invitations()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("What is old could not be deleted: %s", type(error).__name__)
         return
@@ -167,9 +169,12 @@ def _attempt(work: _Work, *, force: bool) -> RefreshResult:
     if not isinstance(claim, Claimed):
         return _nothing_to_do(claim)
     work.lease = claim
-    work.run = RefreshRun.objects.create(
-        listener=work.listener, trigger=work.trigger, time_ranges=list(work.time_ranges), started_at=timezone.now()
-    )
+    try:
+        work.run = RefreshRun.objects.create(
+            listener=work.listener, trigger=work.trigger, time_ranges=list(work.time_ranges), started_at=timezone.now()
+        )
+    except IntegrityError:  # the listener has left since
+        return _nothing_to_do(Busy())
     try:
         ranges = _extract_and_transform(work)
         with work.timed("load"):

@@ -20,6 +20,9 @@ class SmallBodies:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # What Django decodes by another charset may be text that no database and no hash takes.
+        if request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):  # type: ignore[union-attr]
+            return JsonResponse({"error": _("The request is not UTF-8.")}, status=400)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isdecimal() and int(length) > MOST_BYTES):
             return self.get_response(request)

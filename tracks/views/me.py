@@ -37,7 +37,9 @@ def login(request: HttpRequest) -> HttpResponse:
     """What is read and stored, and the button that starts the sign-in."""
     if not has_credentials():
         return redirect("index")
-    return render(request, "tracks/login.html", {"is_invited": INVITATION in request.session})
+    return render(
+        request, "tracks/login.html", {"is_invited": invitations.is_open(request.session.get(INVITATION, ""))}
+    )
 
 
 @require_POST

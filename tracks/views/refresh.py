@@ -68,7 +68,9 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     ends_at = time.monotonic() + ROUND_SECONDS
     refresh_one = partial(refresh_charts, trigger=RefreshRun.Trigger.MACHINE)
     if key := request.GET.get("listener"):
-        listener = Listener.objects.filter(pk=key).first() if key.isascii() and key.isdigit() else None
+        listener = (
+            Listener.objects.filter(pk=key).first() if key.isascii() and key.isdigit() and len(key) < 20 else None
+        )
         if listener is None:
             return JsonResponse({"error": "There is no such listener any more."}, status=404)
         return _answer(refresh_one(listener=listener, patience=Patience(ends_at=ends_at)))

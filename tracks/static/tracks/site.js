@@ -63,7 +63,12 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   field.addEventListener("focus", () => field.select());
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(field.value);
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      field.select(); // what the browser forbids a script, the keyboard may do
+      return;
+    }
     button.textContent = button.dataset.done;
   });
 }
