@@ -21,7 +21,7 @@ from dotenv import load_dotenv
 from gunicorn.glogging import Logger
 
 from spotify_top import env
-from tracks.ops.logs import JSON_FORMATTER
+from tracks.ops.logs import JSON_FORMATTER, without_secrets
 
 load_dotenv(Path(__file__).with_name(".env"))
 
@@ -35,7 +35,7 @@ class AccessLogger(Logger):
             extra={
                 "request_id": environ.get("REQUEST_ID", "-"),
                 "method": environ["REQUEST_METHOD"],
-                "path": quote(environ.get("PATH_INFO", ""), encoding="latin-1"),
+                "path": without_secrets(quote(environ.get("PATH_INFO", ""), encoding="latin-1")),
                 "status": resp.status_code,
                 "bytes": getattr(resp, "sent", None),
                 "ms": round(request_time.total_seconds() * 1000, 1),

@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 
 from spotify_top import env
-from tracks.ops.logs import JSON_FORMATTER, add_request_id, drop_query
+from tracks.ops.logs import JSON_FORMATTER, add_request_id, drop_query, drop_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -245,6 +245,7 @@ LOGGING = {
     "filters": {
         "nothing": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: False},
         "request_id": {"()": "django.utils.log.CallbackFilter", "callback": add_request_id},
+        "no_secrets": {"()": "django.utils.log.CallbackFilter", "callback": drop_secrets},
         "no_query": {"()": "django.utils.log.CallbackFilter", "callback": drop_query},
     },
     "handlers": {
@@ -252,7 +253,7 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stderr" if DEBUG else "ext://sys.stdout",
             "formatter": "line" if DEBUG else "json",
-            "filters": ["request_id"],
+            "filters": ["request_id", "no_secrets"],
         }
     },
     "root": {"handlers": ["console"], "level": "WARNING"},

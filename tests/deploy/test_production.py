@@ -48,6 +48,8 @@ def test_a_new_chart_shows_within_two_seconds_on_every_worker(server: Server, si
 def test_the_log_is_json_without_query_strings_and_forged_lines(server: Server) -> None:
     requests.get(f"{server.site}/accounts/spotify/login/callback/?code=secret-code&state=secret-state", timeout=10)
     requests.get(f"{server.site}/nothing%0A[forged]", timeout=10)
+    requests.get(f"{server.site}/invite/secret-link/", timeout=10)
+    requests.post(f"{server.site}/invite/secret-link/", timeout=10)
     server.stop()
     log = server.log.read_text()
     entries = [json.loads(line) for line in log.splitlines() if line.startswith("{")]

@@ -18,7 +18,7 @@ from tests.factories import an_hour_passes
 from tests.helpers import serves, wait_until
 from tracks.etl.service import refresh
 from tracks.models import Listener, RefreshRun
-from tracks.ops.logs import add_request_id
+from tracks.ops.logs import add_request_id, drop_secrets
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +101,14 @@ def test_the_development_server_logs_no_query(tmp_path: Path) -> None:
     said = log.read_text()
     assert said.count("/accounts/spotify/login/callback/") == 1 and "secret-code" not in said, said
     assert re.search(r'WARNING django.server \[[0-9a-f]{16}\] "GET /accounts/', said), said
+
+
+def test_no_line_holds_the_secret_of_an_invitation(caplog: pytest.LogCaptureFixture) -> None:
+    for text in (
+        "/invite/s3cr-et_/",
+        "Gone: /invite/s3cr-et_/",
+        '"GET /invite/s3cr-et_/?x=1 HTTP/1.1"',
+        "/invite/s3cr-et_",
+    ):
+        record = logging.LogRecord("django.request", logging.WARNING, "", 1, "%s: %s", ("Gone", text), None)
+        assert drop_secrets(record) and "s3cr" not in record.getMessage() and "/invite/-" in record.getMessage()
