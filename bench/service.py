@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -52,6 +53,19 @@ def free_port() -> int:
 def shell(environment: dict[str, str], code: str) -> str:
     """The last line that the code printed."""
     return manage(environment, "shell", "--no-imports", "--command", code).stdout.splitlines()[-1]
+
+
+@contextmanager
+def static_files(environment: dict[str, str]) -> Iterator[None]:
+    """Collects them, and leaves none behind where there were none: tests would find them when they are old."""
+    folder = ROOT / "staticfiles"
+    is_new = not folder.exists()
+    manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
+    try:
+        yield
+    finally:
+        if is_new:
+            shutil.rmtree(folder)
 
 
 @contextmanager
