@@ -1,5 +1,6 @@
 """Two at once, killed midway, and crashes at every step: one does the work, and the old table stays whole."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -13,16 +14,19 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from simulator import Fault, Simulator
+from tests import factories
 from tests.conftest import ROOT, Browser, Manage, environment
 from tests.helpers import TOP, at_once, tables, wait_for_call
 from tracks.etl import lease
+from tracks.etl.load import load
 from tracks.etl.results import RefreshResult
 from tracks.etl.service import refresh
-from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
+from tracks.etl.transform import transform
+from tracks.models import Artist, Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.adapter import SocialAccountAdapter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -48,6 +52,24 @@ def start(host: Browser) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
 
 
 # Two at once
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+def test_many_who_come_with_the_same_new_songs_never_wait_for_each_other_in_a_circle() -> None:
+    """As on the first day of a site: nearly every song and artist is new, and in several charts at once."""
+    accounts = [factories.account(f"listener-{n}") for n in range(8)]
+    listeners = [Listener.objects.create(account=each, authorized_at=timezone.now()) for each in accounts]
+
+    def charts(listener: Listener, chance: random.Random) -> None:
+        for _ in range(6):
+            numbers = chance.sample(range(300), 20)
+            songs = [factories.item(n, artists=[{"id": f"{n % 40:021d}A", "name": "Someone"}]) for n in numbers]
+            with transaction.atomic():
+                load(listener=listener, tables={"short_term": transform(songs)}, now=timezone.now())
+
+    results = at_once(*(partial(charts, listener, random.Random(n)) for n, listener in enumerate(listeners)))
+    assert results == [None] * 8
+    assert Snapshot.objects.count() == 48 and Artist.objects.count() == 40
 
 
 def test_of_two_refreshes_at_once_one_works_and_the_other_says_so(listener: Listener, simulator: Simulator) -> None:

