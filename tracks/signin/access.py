@@ -102,7 +102,7 @@ def check_may_connect(identity: Identity, invitation: str) -> Grant:
         is_host = listener.is_host if listener else not Listener.objects.exists()
     if is_host or (listener and not (listener.is_host and settings.LISTENERS == "host")):
         return Grant(is_host=is_host)
-    is_invited = bool(invitation) and invitations.is_open(invitation)
+    is_invited = invitations.is_open(invitation)
     if settings.LISTENERS != "open" and not is_invited and Listener.objects.host() is None:
         raise HostIsMissing
     if settings.LISTENERS == "host":

@@ -35,7 +35,7 @@ def digest_of(secret: str) -> str:
 
 def is_open(digest: str) -> bool:
     """Whether the invitation with this digest would let somebody in now."""
-    return Invitation.objects.open().filter(digest=digest).exists()
+    return bool(digest) and Invitation.objects.open().filter(digest=digest).exists()
 
 
 def use(digest: str) -> bool:
