@@ -225,6 +225,13 @@ def test_the_image_runs_as_nobody_and_leaves_the_simulator_out() -> None:
     assert "simulator" not in dockerfile and "simulator" not in (ROOT / ".dockerignore").read_text()
 
 
+def test_the_image_is_given_all_that_is_copied_into_it() -> None:
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    files = {name.rstrip("/") for line in copied for name in line.split()}
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert files and files == let_in
+
+
 def test_no_production_code_imports_the_simulator() -> None:
     for folder in ("tracks", "spotify_top"):
         for path in (ROOT / folder).rglob("*.py"):
