@@ -322,6 +322,23 @@ def test_with_the_broker_gone_pages_and_cron_work_and_workers_come_back(
     wait_until(lambda: RefreshRun.objects.filter(listener=listener, outcome="refreshed").exists(), seconds=60)
 
 
+def test_a_worker_at_work_while_the_broker_goes_finishes_and_works_on(
+    queue: Queue, redis: Redis, simulator: Simulator
+) -> None:
+    connect(simulator, 1)
+    simulator.fault(TOP, Fault(delay=1), times=1)
+    worker = queue.worker()
+    queue.send("dispatch")
+    wait_until(lambda: simulator.calls)
+    redis.stop()
+    wait_until(lambda: outcomes()["refreshed"] == 1)
+    redis.start()
+    connect(simulator, 2)
+    queue.send("dispatch")
+    wait_until(lambda: worker.poll() is not None or outcomes()["refreshed"] == 2, seconds=60)
+    assert worker.poll() is None
+
+
 def test_the_doctor_looks_at_broker_worker_and_beat(queue: Queue, host: Browser, manage: Manage) -> None:
     broker = {"CELERY_BROKER_URL": queue.redis.url}
     told = manage("doctor", **broker).stdout
