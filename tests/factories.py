@@ -15,6 +15,7 @@ from tracks.etl.load import load
 from tracks.etl.transform import transform
 from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.access import Grant, connect
+from tracks.signin.invitations import digest_of, invite
 from tracks.spotify.tokens import encrypt
 
 
@@ -58,12 +59,26 @@ def host(simulator: Simulator) -> Listener:
 
     tests/signin proves that a real sign-in leaves the same.
     """
-    person = simulator.accounts["host"]
+    return _signed_in(simulator, "host", "user", Grant(is_host=True))
+
+
+def guest(simulator: Simulator, who: str, **profile: str) -> Listener:
+    """The same of one whom the host invited, and who told about themselves what `profile` says."""
+    invitation = digest_of(invite(Listener.objects.get(is_host=True)))
+    listener = _signed_in(simulator, who, who, Grant(is_host=False, invitation=invitation))
+    for field, value in profile.items():
+        setattr(listener, field, value)
+    listener.save(update_fields=list(profile))
+    return listener
+
+
+def _signed_in(simulator: Simulator, who: str, username: str, grant: Grant) -> Listener:
+    person = simulator.accounts[who]
     connected = account(person.account_id)
-    User.objects.filter(pk=connected.user_id).update(username="user")
-    tokens(connected, simulator.grant("host"))
+    User.objects.filter(pk=connected.user_id).update(username=username)
+    tokens(connected, simulator.grant(who))
     with transaction.atomic():
-        listener = connect(connected, Grant(is_host=True))
+        listener = connect(connected, grant)
     charts(listener, {name: person.rankings[name][:20] for name in TimeRange.values}, trigger="sign_in")
     return listener
 

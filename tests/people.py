@@ -1,10 +1,11 @@
-"""Listeners beside the host, who came in by the front door: through an invitation and the sign-in."""
+"""Listeners beside the host: through an invitation and the sign-in, or made as rows."""
 
 import re
 from html import unescape
 from typing import Any
 
 from simulator import Simulator
+from tests import factories
 from tests.conftest import Browser
 from tracks.models import Listener
 
@@ -41,6 +42,13 @@ def come_in(host: Browser, simulator: Simulator, account: str, **profile: str) -
     if profile:
         say(browser, **profile)
     simulator.current = "host"
+    return browser
+
+
+def made(simulator: Simulator, account: str, **profile: str) -> Browser:
+    """The browser of such a person, without the way in. tests/signin proves that both leave the same."""
+    browser = Browser()
+    browser.enter(factories.guest(simulator, account, **profile))
     return browser
 
 

@@ -32,7 +32,7 @@ from tracks.models import (
 )
 from tracks.signin.invitations import invite
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 OWNED = [Artist, Invitation, Listener, RefreshRun, Snapshot, Track]
 REGISTERED = list(admin.site._registry)
@@ -213,6 +213,7 @@ def test_a_run_shows_its_counts_and_its_rejects_with_their_reasons(staff: Browse
         assert re.search(rf'field-{field}">.*?<div class="readonly">{count}</div>', page, re.DOTALL)
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("path", "found"),
     [
@@ -227,6 +228,7 @@ def test_search_finds_songs_and_artists_by_name(staff: Browser, path: str, found
     assert page.context["cl"].result_count < page.context["cl"].root_queryset.count()
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -258,6 +260,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: value[:8].encode("unicode_escape").decode())
 def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser: Browser, value: str) -> None:
     for model in OWNED:
@@ -273,6 +276,7 @@ def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser:
         assert response.status_code in {302, 404}, model
 
 
+@pytest.mark.database
 def test_a_search_is_text_and_not_sql(staff: Browser) -> None:
     assert staff.get(folder(Track), {"q": "' OR 1=1 --"}).context["cl"].result_count == 0
 
@@ -409,6 +413,7 @@ def crowd(db: None) -> None:
     )
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("model", REGISTERED, ids=by_name)
 def test_a_page_takes_fewer_than_15_queries_however_many_rows_there_are(
     crowd: None, superuser: Browser, model: type[Model], django_assert_max_num_queries: Any

@@ -10,7 +10,7 @@ from simulator import Simulator
 from tests import factories
 from tests.browser.conftest import Visit, Visitor
 from tests.conftest import ROOT, Browser, Server
-from tests.people import come_in, say
+from tests.people import made, say
 from tracks.management.past import live_through
 from tracks.models import Placement, Snapshot
 
@@ -42,7 +42,7 @@ def test_screenshots_of_listeners(
 ) -> None:
     settings.LISTENERS = "invited"
     say(host, name="Hanne", handle="hanne")
-    ana = come_in(host, simulator, "stranger", name="Ana", handle="ana", visibility="public")
+    ana = made(simulator, "stranger", name="Ana", handle="ana", visibility="public")
 
     def listen(time_range: str) -> None:
         for name in ("host", "stranger"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
-from django.db.models import Q
+from django.db.models import F, Q
 from django.test import override_settings
 from playwright.sync_api import expect
 
@@ -37,6 +37,16 @@ def site(
         yield server
         server.stop()
         call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.mark.django_db
+def test_the_two_weeks_have_every_kind_of_movement(simulator: Simulator) -> None:
+    two_weeks_pass(simulator)
+    placements = Placement.objects.filter(snapshot__time_range="short_term")
+    assert placements.filter(position__lt=F("previous_position")).exists()
+    assert placements.filter(position__gt=F("previous_position")).exists()
+    assert placements.filter(position=F("previous_position")).exists()
+    assert {"", "new", "back"} <= set(placements.values_list("entry", flat=True))
 
 
 @pytest.fixture

@@ -322,7 +322,8 @@ class TestConnectionsToTheDatabase:
     def test_are_few_whatever_the_number_of_visitors(self, most: Callable[[], int], server: Server) -> None:
         assert set(many(f"{server.site}/history/", 200)) == {200}
         assert set(many(f"{server.site}/health", 200)) == {200}
-        assert 2 <= most() <= 2 * MOST_CONNECTIONS
+        # One that is just being closed is still counted.
+        assert 2 <= most() <= 2 * MOST_CONNECTIONS + 2
 
     def test_a_locked_table_is_an_answer_and_not_a_hang(self, server: Server) -> None:
         with psycopg.connect(database_url()) as other:

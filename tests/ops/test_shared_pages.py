@@ -17,7 +17,7 @@ from tracks.etl.service import refresh
 from tracks.models import Listener, Placement
 from tracks.ops.shared import middleware, store, version
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 GET = store.PageStore.get
 CHECK_SECONDS = version.CHECK_SECONDS
@@ -55,6 +55,7 @@ def test_a_second_visit_takes_no_query(
     assert second.headers == first.headers
 
 
+@pytest.mark.database
 def test_a_new_chart_shows_within_two_seconds(
     host: Browser, visitor: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_pages_stay_while_the_database_is_away_and_recover_by_themselves(
     assert visitor.get("/health").status_code == 200
 
 
+@pytest.mark.database
 def test_what_has_no_copy_says_that_the_database_is_away(
     host: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +271,7 @@ def test_an_answer_that_the_network_swallowed_is_asked_for_again(
     assert not current.is_away and current.value is not None
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_crowd_at_pages_that_nobody_has_seen_gets_no_error(
     transactional_db: None, host: Browser, simulator: Any, tmp_path: Any

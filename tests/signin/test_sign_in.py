@@ -17,7 +17,7 @@ from tests.conftest import Browser
 from tracks.models import Listener, RefreshRun, SpotifyPause, UserSession
 from tracks.spotify.tokens import decrypt
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 def everything_stored() -> str:
@@ -27,6 +27,7 @@ def everything_stored() -> str:
     return " ".join([*rows, *(str(session.get_decoded()) for session in UserSession.objects.all())])
 
 
+@pytest.mark.database
 def test_first_sign_in_claims_the_site_and_fills_all_tables(host: Browser) -> None:
     listener = Listener.objects.get()
     run = RefreshRun.objects.get()
@@ -95,6 +96,7 @@ def test_stores_the_account_id_the_scope_and_encrypted_tokens_and_nothing_else(
     assert decrypt(token.token_secret) in simulator.refresh_tokens
 
 
+@pytest.mark.database
 def test_another_account_is_refused_and_nothing_of_it_is_stored(host: Browser, simulator: Simulator) -> None:
     before = everything_stored()
     simulator.current = "stranger"
@@ -126,6 +128,7 @@ def test_the_host_named_in_the_settings_may_sign_in_by_either_id(
     assert visitor.sign_in().status_code == 302
 
 
+@pytest.mark.database
 def test_naming_another_host_replaces_the_old_one_at_the_next_sign_in(
     host: Browser, simulator: Simulator, settings: Any
 ) -> None:
@@ -140,6 +143,7 @@ def test_naming_another_host_replaces_the_old_one_at_the_next_sign_in(
     assert Browser().sign_in().status_code == 403
 
 
+@pytest.mark.database
 def test_an_account_linked_on_its_id_moves_to_its_account_id(visitor: Browser, simulator: Simulator) -> None:
     person = simulator.accounts["host"]
     person.include_account_id = False
@@ -159,6 +163,7 @@ def test_signing_in_again_starts_the_six_months_anew(host: Browser, listener: Li
     assert listener.state == Listener.State.CONNECTED
 
 
+@pytest.mark.database
 def test_the_database_allows_one_host(host: Browser, listener: Listener) -> None:
     user = User.objects.create(username="second")
     account = SocialAccount.objects.create(user=user, provider="spotify", uid="second")
@@ -276,6 +281,7 @@ def test_the_session_does_not_name_the_spotify_account(host: Browser, simulator:
     assert simulator.accounts["host"].account_id not in str(dict(host.session))
 
 
+@pytest.mark.database
 def test_disconnect_asks_first_and_then_deletes_everything(
     host: Browser, simulator: Simulator, settings: Any, tmp_path: Any
 ) -> None:
@@ -309,6 +315,7 @@ def test_only_the_host_may_disconnect(host: Browser, visitor: Browser, method: s
     assert Listener.objects.exists()
 
 
+@pytest.mark.database
 def test_disconnect_leaves_a_superuser_who_is_the_host(host: Browser) -> None:
     User.objects.update(is_superuser=True)
     Listener.objects.get().delete()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from simulator import Simulator
 from tests.conftest import Browser, Server
 from tests.factories import item
-from tests.people import add_account, come_in, say, who
+from tests.people import add_account, made, say, who
 from tracks.etl.service import refresh
 from tracks.models import Listener, Placement, Snapshot
 from tracks.ops.shared import store, version
@@ -39,7 +39,8 @@ def _invited(settings: Any) -> None:
 def ana(host: Browser, simulator: Simulator) -> Browser:
     """The browser of a private listener with the handle "ana"; the host's handle is "hanne"."""
     say(host, handle="hanne")
-    return come_in(host, simulator, "stranger", name="Ana", handle="ana")
+    host.get("/me/")  # takes the message with it
+    return made(simulator, "stranger", name="Ana", handle="ana")
 
 
 @pytest.fixture
@@ -47,8 +48,7 @@ def others(ana: Browser, host: Browser, simulator: Simulator) -> dict[str, Brows
     """Everybody but Ana."""
     root = Browser()
     root.force_login(User.objects.create_superuser("root"))
-    other = come_in(host, simulator, "new", name="Nell", handle="nell", visibility="public")
-    other.get("/me/")  # takes the message with it
+    other = made(simulator, "new", name="Nell", handle="nell", visibility="public")
     return {"anonymous": Browser(), "host": host, "other listener": other, "superuser": root}
 
 
@@ -322,7 +322,7 @@ def test_a_listener_sees_the_bar_on_the_own_chart_alone(ana: Browser, host: Brow
 
 
 def test_an_empty_chart_of_a_listener_is_no_error(host: Browser, simulator: Simulator, visitor: Browser) -> None:
-    come_in(host, simulator, "new", handle="nell", visibility="public")
+    made(simulator, "new", handle="nell", visibility="public")
     response = visitor.get("/@nell/?time_range=long_term")
     assert response.status_code == 200
     assert "fills with listening" in response.content.decode()
@@ -452,7 +452,7 @@ def test_it_takes_that_the_visitor_may_see_both(
     visitor: Browser, ana: Browser, host: Browser, simulator: Simulator
 ) -> None:
     add_account(simulator, "bea")
-    bea = come_in(host, simulator, "bea", handle="bea")
+    bea = made(simulator, "bea", handle="bea")
     say(ana, visibility="private")
     paths = ["/@ana/with/bea/", "/@bea/with/ana/"]
     for browser in (ana, bea, host, visitor):

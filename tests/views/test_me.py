@@ -14,14 +14,14 @@ from django.utils import timezone
 from simulator import Fault, Simulator
 from tests.conftest import Browser
 from tests.helpers import at_once
-from tests.people import come_in, fill, say, who
+from tests.people import fill, made, say, who
 from tracks import handles
 from tracks.etl.service import refresh
 from tracks.forms import ProfileForm
 from tracks.models import Artist, Listener, Notice, RefreshRun, Snapshot, Track, UserSession
 from tracks.urls import urlpatterns
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 HOSTILE = """</title><script>alert("x")</script>'"&{{ 7*7 }}"""
 
@@ -34,7 +34,7 @@ def _invited(settings: Any) -> None:
 @pytest.fixture
 def ana(host: Browser, simulator: Simulator) -> Browser:
     """The browser of a private listener with the handle "ana"."""
-    return come_in(host, simulator, "stranger", name="Ana", handle="ana")
+    return made(simulator, "stranger", name="Ana", handle="ana")
 
 
 def page_of(browser: Browser, path: str = "/me/") -> str:
@@ -144,10 +144,11 @@ def test_an_impossible_handle_is_told_beside_the_field_and_changes_nothing(
     assert Listener.objects.filter(pk=before["id"]).values().get() == before
 
 
+@pytest.mark.database
 def test_a_taken_handle_is_refused_and_that_of_who_left_is_free(
     host: Browser, ana: Browser, simulator: Simulator
 ) -> None:
-    new = come_in(host, simulator, "new")
+    new = made(simulator, "new")
     assert "taken" in error_beside(fill(new, handle="ana").content.decode(), "handle")
     assert "taken" in error_beside(fill(new, handle="ANA").content.decode(), "handle")
     ana.press("/disconnect", on="/disconnect", confirm="yes")
@@ -174,7 +175,7 @@ def test_what_is_reserved_could_else_be_a_handle() -> None:
 def test_of_two_who_take_a_handle_at_once_one_is_told_that_it_is_taken(
     host: Browser, ana: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = come_in(host, simulator, "new")
+    new = made(simulator, "new")
     monkeypatch.setattr(ProfileForm, "validate_unique", lambda form: None)  # both looked before either wrote
     results = at_once(lambda: fill(ana, handle="wanted"), lambda: fill(new, handle="wanted"))
     assert sorted(response.status_code for response in results) == [200, 302], results
@@ -212,7 +213,7 @@ def test_a_longer_name_is_refused_with_a_message(ana: Browser, length: int) -> N
 def test_a_name_is_escaped_wherever_it_stands(host: Browser, ana: Browser, simulator: Simulator) -> None:
     say(ana, name=HOSTILE, visibility="public")
     say(host, name=HOSTILE)
-    new = come_in(host, simulator, "new")
+    new = made(simulator, "new")
     snapshot = Snapshot.objects.filter(listener=who(ana)).latest("pk")
     paths = ["/", "/me/", "/listeners/", "/@ana/", "/@ana/artists/", "/@ana/history/", f"/@ana/history/{snapshot.pk}/",
              f"/@ana/with/{who(host).handle}/", "/feed.atom", "/@ana/feed.atom", "/site.webmanifest",
@@ -373,6 +374,7 @@ def test_the_operator_learns_how_many_must_sign_in_again_and_not_who(
 # Leaving
 
 
+@pytest.mark.database
 def test_a_listener_disconnects_and_leaves_nothing_while_the_others_keep_all(
     host: Browser, ana: Browser, visitor: Browser, simulator: Simulator
 ) -> None:
@@ -394,10 +396,11 @@ def test_a_listener_disconnects_and_leaves_nothing_while_the_others_keep_all(
     assert page_of(visitor, "/tracks.json") == before
 
 
+@pytest.mark.database
 def test_the_host_removes_a_listener_after_a_question_and_nothing_else_goes(
     host: Browser, ana: Browser, visitor: Browser, simulator: Simulator
 ) -> None:
-    come_in(host, simulator, "new", handle="nell", visibility="public")
+    made(simulator, "new", handle="nell", visibility="public")
     path = f"/me/listeners/{who(ana).pk}/remove"
     titles = [track["name"] for track in ana.get("/@ana/tracks.json").json()["tracks"]]
     assert f'href="{path}"' in page_of(host)
@@ -435,6 +438,7 @@ def test_the_hosts_own_page_shows_that_others_are_there_and_nothing_of_their_cha
     assert not [name for name in others - mine if name in page]
 
 
+@pytest.mark.database
 def test_ten_thousand_listeners_make_no_page_without_an_end(host: Browser, django_assert_max_num_queries: Any) -> None:
     now = timezone.now()
     users = User.objects.bulk_create(User(username=f"user {n}") for n in range(300))
@@ -451,6 +455,7 @@ def test_ten_thousand_listeners_make_no_page_without_an_end(host: Browser, djang
 # The admin
 
 
+@pytest.mark.database
 def test_the_admin_shows_a_host_their_own_rows_and_a_superuser_all(
     host: Browser, ana: Browser, simulator: Simulator
 ) -> None:
