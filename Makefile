@@ -39,7 +39,7 @@ run: .venv/installed .env
 
 test: .venv/installed-dev
 	$(PYTEST)
-	TEST_DATABASE_URL=sqlite $(PYTEST) -m database
+	TEST_DATABASE_URL=sqlite $(PYTEST) -m database $$(grep -rl --include='test_*.py' mark.database tests)
 
 coverage: .venv/installed-dev
 	$(PYTEST) --cov --cov-report=term

@@ -27,5 +27,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3") and os.environ["TEST_DATAB
     # A file, so that threads and other processes of the tests see it.
     DATABASES["default"]["TEST"] = {"NAME": f"{database.FOLDER}/test.sqlite3"}  # noqa: F405
 
+# Each of the tests' browsers would read all static files anew.
+WHITENOISE_AUTOREFRESH = True
+
 # Quick to make and to check; what is about passwords sets the project's own.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

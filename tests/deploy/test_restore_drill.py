@@ -51,14 +51,11 @@ def test_a_dump_of_the_live_site_is_looked_into_without_asking_spotify(dump: Pat
     [
         ("key", "This SECRET_KEY does not read the host's tokens"),
         ("torn", "CommandError: pg_restore"),
-        ("missing", "CommandError: pg_restore"),
     ],
 )
 def test_a_backup_that_would_not_bring_the_site_back_fails(dump: Path, change: str, reason: str) -> None:
     if change == "torn":
         dump.write_bytes(dump.read_bytes()[:20_000])
-    if change == "missing":
-        dump.unlink()
     result = drill(str(dump), **({"SECRET_KEY": "another " * 10} if change == "key" else {}))
     assert result.returncode == 1 and result.stderr.startswith(f"The drill failed. {reason}")
     assert "Traceback" not in result.stderr

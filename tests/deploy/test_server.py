@@ -53,6 +53,22 @@ def running(server: Server) -> Iterator[Server]:
         server.process.wait()
 
 
+@pytest.fixture(scope="module")
+def _standing(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with django_db_blocker.unblock():
+        server = Server(tmp_path_factory.mktemp("standing"))
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def standing(_standing: Server, host: Browser) -> Server:
+    """One server for all tests that leave it as it was and look at no chart."""
+    return _standing
+
+
 def assert_all_are_served(port: int, *, kinds: Iterable[str]) -> None:
     """Visits succeed, within 5 s each, while 40 and then 400 clients of each kind keep the server waiting."""
     for kind in kinds:
@@ -63,17 +79,17 @@ def assert_all_are_served(port: int, *, kinds: Iterable[str]) -> None:
 
 
 class TestSlowClients:
-    def test_keep_nobody_from_the_page(self, server: Server) -> None:
-        assert_all_are_served(server.port, kinds=KINDS)
+    def test_keep_nobody_from_the_page(self, standing: Server) -> None:
+        assert_all_are_served(standing.port, kinds=KINDS)
 
-    def test_who_waits_makes_room_when_places_get_scarce(self, server: Server) -> None:
+    def test_who_waits_makes_room_when_places_get_scarce(self, standing: Server) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < 4096:
             pytest.skip("too few open files are allowed here")
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
         # More than both workers have places for.
-        with slow_clients(server.port, 2400, "silent"):
-            assert visits(f"{server.site}/", count=10)[0] == 0
+        with slow_clients(standing.port, 2400, "silent"):
+            assert visits(f"{standing.site}/", count=10)[0] == 0
 
     def test_have_ten_seconds_for_a_request(self) -> None:
         assert worker.READ_SECONDS == 10
@@ -177,7 +193,7 @@ class TestBehindAProxy:
     """The files of deploy/, with this machine's addresses in the place of the names."""
 
     @pytest.mark.skipif(not shutil.which("caddy"), reason="caddy is not here")
-    def test_caddy(self, server: Server, tmp_path: Path) -> None:
+    def test_caddy(self, standing: Server, tmp_path: Path) -> None:
         env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
         shown = subprocess.run(
             ["caddy", "validate", "--adapter", "caddyfile", "--config", str(ROOT / "deploy/caddy/Caddyfile")],
@@ -191,10 +207,10 @@ class TestBehindAProxy:
             (folder / "Caddyfile").write_text(text)
             return program("caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile"), env=env)
 
-        slow_clients_behind(caddy, server, tmp_path)
+        slow_clients_behind(caddy, standing, tmp_path)
 
     @pytest.mark.skipif(not shutil.which("nginx", path="/usr/sbin:/usr/bin"), reason="nginx is not here")
-    def test_nginx(self, server: Server, tmp_path: Path) -> None:
+    def test_nginx(self, standing: Server, tmp_path: Path) -> None:
         binary = str(shutil.which("nginx", path="/usr/sbin:/usr/bin"))
 
         def nginx(port: int, site: int, folder: Path) -> Any:
@@ -212,7 +228,7 @@ class TestBehindAProxy:
             assert shown.returncode == 0, shown.stderr
             return program(*arguments)
 
-        slow_clients_behind(nginx, server, tmp_path)
+        slow_clients_behind(nginx, standing, tmp_path)
 
 
 def exchange(port: int, text: bytes) -> bytes:
@@ -229,28 +245,28 @@ def exchange(port: int, text: bytes) -> bytes:
 
 
 class TestLargeBodies:
-    def test_are_refused_before_they_are_read(self, server: Server) -> None:
+    def test_are_refused_before_they_are_read(self, standing: Server) -> None:
         head = (HEAD.format("POST /refresh") + f"{FORM}Content-Length: {MOST_BYTES + 1}\r\n").encode()
-        assert exchange(server.port, head + b"\r\n").startswith(b"HTTP/1.1 413 ")
-        assert exchange(server.port, head + b"Expect: 100-continue\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+        assert exchange(standing.port, head + b"\r\n").startswith(b"HTTP/1.1 413 ")
+        assert exchange(standing.port, head + b"Expect: 100-continue\r\n\r\n").startswith(b"HTTP/1.1 413 ")
 
-    def test_are_refused_also_without_a_length(self, server: Server) -> None:
+    def test_are_refused_also_without_a_length(self, standing: Server) -> None:
         head = (HEAD.format("POST /refresh") + f"{FORM}Transfer-Encoding: chunked\r\n\r\n").encode()
         chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
-        assert exchange(server.port, head + chunk * 17).startswith(b"HTTP/1.1 413 ")
-        assert b" 302 " in exchange(server.port, head + chunk * 16 + b"0\r\n\r\n")[:20]
+        assert exchange(standing.port, head + chunk * 17).startswith(b"HTTP/1.1 413 ")
+        assert b" 302 " in exchange(standing.port, head + chunk * 16 + b"0\r\n\r\n")[:20]
 
-    def test_up_to_the_limit_a_body_is_taken(self, server: Server) -> None:
+    def test_up_to_the_limit_a_body_is_taken(self, standing: Server) -> None:
         head = HEAD.format("POST /refresh") + f"{FORM}Content-Length: {MOST_BYTES}\r\n"
-        said = exchange(server.port, (head + "Expect: 100-continue\r\n\r\n" + "x" * MOST_BYTES).encode())
+        said = exchange(standing.port, (head + "Expect: 100-continue\r\n\r\n" + "x" * MOST_BYTES).encode())
         assert said.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 302 ")
 
-    def test_a_form_arrives_in_chunks_too(self, server: Server) -> None:
+    def test_a_form_arrives_in_chunks_too(self, standing: Server) -> None:
         with requests.Session() as browser:
-            browser.get(f"{server.site}/login", timeout=10)
+            browser.get(f"{standing.site}/login", timeout=10)
             form = f"csrfmiddlewaretoken={browser.cookies['csrftoken']}".encode()
             answer = browser.post(
-                f"{server.site}/accounts/spotify/login/", data=iter([form[:9], form[9:]]), allow_redirects=False,
+                f"{standing.site}/accounts/spotify/login/", data=iter([form[:9], form[9:]]), allow_redirects=False,
                 headers={"Content-Type": "application/x-www-form-urlencoded"}, timeout=10,
             )  # fmt: skip
         assert answer.status_code == 302 and "/authorize" in answer.headers["Location"]

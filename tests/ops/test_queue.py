@@ -98,8 +98,10 @@ class Queue:
         return process
 
     def send(self, task: str, *arguments: Any) -> None:
-        code = f"from spotify_top.celery import app; app.send_task('tracks.tasks.{task}', {list(arguments)!r})"
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self.environment(), check=True, timeout=60)
+        from celery import Celery
+
+        with Celery("tests", broker=self.redis.url, set_as_current=False) as app:
+            app.send_task(f"tracks.tasks.{task}", arguments, queue="top-twenty")
 
     def waiting(self) -> int:
         return int(self.redis.ask("LLEN", "top-twenty"))
