@@ -394,15 +394,18 @@ class Placement(models.Model):
         NEW = "new", _("new")
         BACK = "back", _("back")
 
-    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="placements")
+    # Without indexes of their own: a snapshot's rows are found by the constraint that begins with it, and Django would
+    # give a track's text two.
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="placements", db_index=False)
     position = models.PositiveSmallIntegerField()
-    track = models.ForeignKey(Track, on_delete=models.PROTECT, related_name="placements")
+    track = models.ForeignKey(Track, on_delete=models.PROTECT, related_name="placements", db_index=False)
     previous_position = models.PositiveSmallIntegerField(null=True, blank=True)
     entry = models.CharField(max_length=4, choices=Entry, blank=True)
 
     objects = PlacementQuerySet.as_manager()
 
     class Meta:
+        indexes = [models.Index(fields=["track"], name="placements_of_a_track")]
         constraints = [
             models.UniqueConstraint(fields=["snapshot", "position"], name="one_track_a_position"),
             models.UniqueConstraint(fields=["snapshot", "track"], name="one_position_a_track"),
