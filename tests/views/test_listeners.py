@@ -1,8 +1,9 @@
 """Several listeners on one site: who sees whom, the list, and what two have in common."""
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.factories import item
 from tests.people import add_account, made, say, who
 from tracks.etl.service import refresh
 from tracks.models import Listener, Placement, Snapshot
-from tracks.ops.shared import store, version
+from tracks.ops.shared import middleware, store, version
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +175,34 @@ def test_no_copy_of_a_listener_stands_while_nobody_knows_whether_they_are_privat
             assert visitor.get(path).status_code == 503, path
         assert visitor.get("/tracks.json").status_code == 200  # the host's is always public
     assert visitor.get("/@ana/tracks.json").status_code == 404
+
+
+class LateAsker(threading.Thread):
+    """An answer that comes, but later than a visitor of the host's page waits for it: the worker has much to do."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self.ask = ask
+
+    def run(self) -> None:
+        time.sleep(version.ANSWER_SECONDS + 0.3)
+        self.ask()
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_as_in_production")
+def test_a_busy_worker_waits_for_the_answer_before_it_says_that_the_database_is_away(
+    ana: Browser, visitor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(ana, visibility="public")
+    assert visitor.get("/@ana/").status_code == 200
+    monkeypatch.setattr(version, "Asker", LateAsker)
+    monkeypatch.setattr(middleware, "UNKNOWN_SECONDS", 0.0)
+    for browser in (visitor, Browser(), Browser()):
+        assert browser.get("/@ana/").status_code == 200
+    say(ana, visibility="private")
+    assert visitor.get("/@ana/").status_code == 404
 
 
 @pytest.mark.usefixtures("_as_in_production")

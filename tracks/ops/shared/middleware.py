@@ -51,7 +51,10 @@ class SharedPages:
         # Taken before the page is rendered: what changes meanwhile is a newer version.
         version = current.value
         if handle and current.is_away and current.age > UNKNOWN_SECONDS:
-            return unavailable()
+            current.wait()
+            version = current.value
+            if current.is_away:
+                return unavailable()
         page = self.pages.get(key)
         if page and not (version and page.version and page.version[0] == version[0]):
             page = None  # of a listener who has left, or is private now

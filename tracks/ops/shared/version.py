@@ -16,6 +16,8 @@ from tracks.models import Listener
 # How often a worker asks, and how long a visitor waits for the answer; later counts as "the database is away".
 CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 0.5
+# How long one waits who cannot be served without it: a worker with much to do comes to the answer late.
+PATIENCE_SECONDS = 5.0
 # Who waits so long for an answer may wait for ever, where the network swallowed it: somebody else asks.
 GIVE_UP_SECONDS = 15.0
 
@@ -68,6 +70,10 @@ class CurrentVersion:
         """Makes `value` at most 2 s old, or sets `is_away`."""
         self.versions.check(self)
 
+    def wait(self) -> None:
+        """Waits for an answer that is late; `is_away` stays if none comes, or if the database refuses."""
+        self.versions.wait(self)
+
 
 class Versions:
     """The versions of the listeners that were asked for lately; the host's is that of the handle "".
@@ -78,6 +84,8 @@ class Versions:
 
     def __init__(self) -> None:
         self.is_away = False
+        # Whether the last answer was an error.
+        self.is_refused = False
         self.asked_at = float("-inf")
         self._versions: OrderedDict[str, CurrentVersion] = OrderedDict()
         self._lock = threading.Lock()
@@ -106,6 +114,13 @@ class Versions:
                 return
             if not self._wait(self._answered, deadline) or current.known_at >= now:
                 return
+
+    def wait(self, current: CurrentVersion) -> None:
+        since = current.used_at = time.monotonic()
+        deadline = since + PATIENCE_SECONDS
+        while not self.is_refused and current.known_at < since and time.monotonic() < deadline:
+            if not self._ask_if_nobody_does(deadline):
+                self._answered.wait(max(0.0, deadline - time.monotonic()))
 
     def _ask_if_nobody_does(self, deadline: float) -> bool:
         """Asks for all versions that are in use; False if another visitor is at it."""
@@ -145,9 +160,9 @@ class Versions:
                 each.value, each.known_at = found.get(each.handle), now
                 if each.value is None:  # an invented handle is asked for when somebody comes again
                     each.used_at = float("-inf")
-            self.is_away = False
+            self.is_away = self.is_refused = False
         except (DatabaseError, InterfaceError) as error:
-            self.is_away = True
+            self.is_away = self.is_refused = True
             logger.warning("The database does not answer (%s); visitors get copies", type(error).__name__)
         finally:
             turn.release()
