@@ -3,7 +3,8 @@
 Each takes a listener, or None before anybody has signed in: then there is nothing to see.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -15,6 +16,28 @@ from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Trac
 
 # What a track's page shows at most: a year of daily changes in three time ranges.
 MOST_SNAPSHOTS = 1100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseYears:
+    """When a chart's songs were released; songs of unknown years are left out of `counts`, and not of `songs`."""
+
+    oldest: Placement
+    counts: Mapping[int, int]
+    songs: int
+    this_year: int
+
+    @property
+    def of_this_year(self) -> int:
+        return self.counts.get(self.this_year, 0)
+
+    @property
+    def newest_year(self) -> int:
+        return max(self.counts)
+
+    @property
+    def of_newest_year(self) -> int:
+        return self.counts[self.newest_year]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +61,19 @@ class Chart:
     @property
     def playing_time(self) -> timedelta:
         return timedelta(milliseconds=sum(placement.track.duration_ms for placement in self.placements))
+
+    @property
+    def release_years(self) -> ReleaseYears | None:
+        """None if no year is known. This year is that of the last refresh."""
+        known = [placement for placement in self.placements if placement.track.release_year]
+        if not known or not self.updated_at:
+            return None
+        return ReleaseYears(
+            oldest=min(known, key=lambda placement: placement.track.release_date),
+            counts=Counter(placement.track.release_year or 0 for placement in known),
+            songs=self.count,
+            this_year=self.updated_at.year,
+        )
 
     @property
     def is_compared(self) -> bool:

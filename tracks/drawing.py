@@ -1,11 +1,11 @@
-"""Where the line of a song's history lies in its drawing. Pure: no ORM, no language, no clock.
+"""Where what is drawn lies: the line of a song's history, and the bars of release years. Pure: no ORM, language, clock.
 
 Across, it is WIDTH units of time wide, whatever its width on the screen; down, a unit is a place, and 1 is at the top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from itertools import dropwhile, pairwise
@@ -97,6 +97,31 @@ def draw(stays: Iterable[Stay], *, lowest: int) -> Drawing | None:
         end=down(last.position) if last.position else None,
         end_x=round(across(last.until) / WIDTH * 100, 3),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A year, how far across its bar stands, in percent, how high it is and where it begins, in pixels."""
+
+    year: int
+    x: float
+    height: float
+    y: float
+
+
+def bars(counts: Mapping[int, int], *, height: int) -> list[Bar]:
+    """A bar for each year, oldest first, across from the first to the last; the highest is `height` high.
+
+    Nothing for a single year. One song is still seen beside twenty.
+    """
+    first, last, most = min(counts), max(counts), max(counts.values())
+    if first == last:
+        return []
+    found = []
+    for year, count in sorted(counts.items()):
+        tall = round(max(4.0, count / most * height), 1)
+        found.append(Bar(year=year, x=round((year - first) / (last - first) * 100, 2), height=tall, y=height - tall))
+    return found
 
 
 def _midnight(moment: datetime) -> datetime:

@@ -387,6 +387,50 @@ def test_visitors_see_no_errors_of_the_hosts_connection(host: Browser, visitor: 
     assert b"accepts" not in page and b"Updated" in page
 
 
+# Release years
+
+
+def dated(number: int, day: str) -> dict[str, Any]:
+    album = item(number)["album"] | {
+        "release_date": day,
+        "release_date_precision": ["year", "month", "day"][len(day) // 3 - 1],
+    }
+    return item(number, album=album if day else album | {"release_date": None})
+
+
+def years_of(simulator: Simulator, visitor: Browser, *days: str) -> tuple[str, list[tuple[str, str]]]:
+    """What the page says of these release dates, and the bars of its strip: how far across, how high."""
+    simulator.set_top("host", "short_term", [dated(number, day) for number, day in enumerate(days, start=1)])
+    refresh(listener=Listener.objects.get(), trigger="cron", force=True)
+    part = visitor.get("/").content.decode().partition('class="years"')[2].partition("</div>")[0]
+    bars = re.findall(r'<rect class="year" x="([0-9.]+)%"[^>]* height="([0-9.]+)"', part)
+    return " ".join(re.sub(r"<svg.*?</svg>|</?[^>]+>", "", part.partition(">")[2], flags=re.DOTALL).split()), bars
+
+
+def test_the_release_years_say_the_oldest_and_how_many_are_of_this_year(
+    host: Browser, simulator: Simulator, visitor: Browser
+) -> None:
+    now = timezone.now().year
+    said, bars = years_of(simulator, visitor, f"{now}-01-01", "1998-07", f"{now}", "", f"{(1998 + now) // 2}")
+    assert said == f"Oldest: Song 2, 1998. 2 of 5 from {now}."
+    assert (bars[0][0], bars[-1][0], len(bars)) == ("0", "100", 3)
+    assert float(bars[-1][1]) > float(bars[0][1])
+    song = f'<a href="/tracks/{key(2)}/">Song 2</a>'
+    assert song in visitor.get("/").content.decode().partition('class="years"')[2]
+
+
+def test_songs_of_one_year_need_no_strip_and_unknown_years_no_words(
+    host: Browser, simulator: Simulator, visitor: Browser
+) -> None:
+    now = timezone.now().year
+    said, bars = years_of(simulator, visitor, f"{now}-01-01", f"{now}")
+    assert (said, bars) == (f"2 of 2 from {now}.", [])
+    said, bars = years_of(simulator, visitor, "2019-01-01", "2019", "")
+    assert (said, bars) == ("2 of 3 from 2019.", [])
+    years_of(simulator, visitor, "", "")
+    assert 'class="years"' not in visitor.get("/").content.decode()
+
+
 # Around it
 
 
@@ -397,6 +441,20 @@ def test_head_has_what_sharing_and_search_need(host: Browser, visitor: Browser) 
     assert f'<meta property="og:url" content="{address}">' in page
     assert '<meta property="og:title" content="Top 20 songs of the last year">' in page
     assert '<link rel="canonical" href="http://127.0.0.1:8000/">' in visitor.get("/").content.decode()
+    assert '<meta name="twitter:card" content="summary_large_image">' in page
+
+
+def test_the_description_names_the_first_songs_each_in_quotes(
+    host: Browser, simulator: Simulator, visitor: Browser
+) -> None:
+    simulator.set_top("host", "short_term", [item(1, name='Low "Tide", <b>High</b>'), item(2), item(3), item(4)])
+    refresh(listener=Listener.objects.get(), trigger="cron", force=True)
+    page = visitor.get("/").content.decode()
+    said = "“Low &quot;Tide&quot;, &lt;b&gt;High&lt;/b&gt;” by Someone, “Song 2” by Someone, “Song 3” by Someone."
+    assert f'<meta name="description" content="{said}">' in page
+    assert f'<meta property="og:description" content="{said}">' in page
+    Listener.objects.update(name="Hanne")
+    assert f'content="What Hanne plays most: {said}"' in visitor.get("/").content.decode()
 
 
 def test_robots_manifest_and_privacy(visitor: Browser, settings: Any) -> None:

@@ -8,8 +8,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tracks.chart import TrackHistory
-from tracks.drawing import Drawing, draw
+from tracks.chart import ReleaseYears, TrackHistory
+from tracks.drawing import Bar, Drawing, bars, draw
 from tracks.models import RefreshRun, TimeRange, Track
 
 register = template.Library()
@@ -63,6 +63,12 @@ def release(track: Track) -> str:
 def drawing(history: TrackHistory) -> Drawing | None:
     """The history as a line, None where nothing of it is left to draw."""
     return draw(history.stays, lowest=settings.TOP_TRACKS_LIMIT)
+
+
+@register.simple_tag
+def year_bars(years: ReleaseYears) -> list[Bar]:
+    """The bars of the release years, as high as their strip (in pixels); none for a single year."""
+    return bars(years.counts, height=32)
 
 
 @register.filter
