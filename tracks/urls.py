@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
-from tracks.views import chart, data, listeners, me, refresh, site
+from tracks.views import chart, data, history, listeners, me, refresh, site
 from tracks.views.feed import feed
 
 
@@ -25,8 +25,8 @@ register_converter(HandleConverter, "handle")
 chart_patterns = [
     path("", chart.index, name="index"),
     path("artists/", chart.artists, name="artists"),
-    path("history/", chart.history, name="history"),
-    path("history/<int:pk>/", chart.snapshot, name="snapshot"),
+    path("history/", history.history, name="history"),
+    path("history/<int:pk>/", history.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
     path("feed.atom", feed, name="feed"),
     path("tracks.json", data.tracks_json, name="tracks_json"),
