@@ -3,14 +3,15 @@
 Each takes a listener, or None before anybody has signed in: then there is nothing to see.
 """
 
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import zip_longest
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby, zip_longest
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, F, FilteredRelation, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Track
 
@@ -204,6 +205,195 @@ def neighbours(snapshot: Snapshot) -> tuple[Snapshot | None, Snapshot | None]:
         siblings.filter(first_seen_at__lt=snapshot.first_seen_at).order_by("-first_seen_at").first(),
         siblings.filter(first_seen_at__gt=snapshot.first_seen_at).order_by("first_seen_at").first(),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """From which UTC day to which the history reaches: of its first chart, and when its newest was last confirmed."""
+
+    first_day: date
+    last_day: date
+
+
+def kept(listener: Listener | None, time_range: TimeRange) -> Kept | None:
+    """How far the listener's history reaches, in two queries by the index; None before the first chart."""
+    snapshots = Snapshot.objects.filter(listener=listener, time_range=time_range)
+    newest = snapshots.newest_first().first()
+    oldest = snapshots.order_by("first_seen_at").first()
+    if newest is None or oldest is None:
+        return None
+    return Kept(first_day=_day_of(oldest.first_seen_at), last_day=_day_of(newest.confirmed_at))
+
+
+def _day_of(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def _midnight(day: date) -> datetime:
+    """When the UTC day begins."""
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A song on two days: its place on each, None where it was not in that day's chart."""
+
+    track: Track
+    before: int | None
+    after: int | None
+
+    @property
+    def movement(self) -> str:
+        """One of up, down, same, in and out."""
+        if self.before is None:
+            return "in"
+        if self.after is None:
+            return "out"
+        return "up" if self.after < self.before else "down" if self.after > self.before else "same"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The charts of two UTC days; `before` and `after` are the snapshots that stood when each of them ended.
+
+    The pairs are in order of the place afterwards; then come those that went out, in order of the place before.
+    """
+
+    before: Snapshot
+    after: Snapshot
+    pairs: list[Pair]
+
+    def count(self, movement: str) -> int:
+        return sum(pair.movement == movement for pair in self.pairs)
+
+
+def compare(listener: Listener | None, time_range: TimeRange, first_day: date, second_day: date) -> Comparison | None:
+    """The listener's charts of two UTC days side by side, in four queries; None if one is before the history.
+
+    A day's chart is the last one known on that day: a chart stands until the next one is seen. The days are before
+    `date.max`.
+    """
+    before, after = (_standing(listener, time_range, day + timedelta(days=1)) for day in (first_day, second_day))
+    if before is None or after is None:
+        return None
+    tracks: dict[str, Track] = {}
+    places: dict[int, dict[str, int]] = {before.pk: {}, after.pk: {}}
+    for placement in Placement.objects.filter(snapshot__in=places).with_tracks():
+        tracks.setdefault(placement.track_id, placement.track)
+        places[placement.snapshot_id][placement.track_id] = placement.position
+    # By position: first all of the later chart, then what the earlier one has besides.
+    order = dict.fromkeys([*places[after.pk], *places[before.pk]])
+    return Comparison(
+        before=before,
+        after=after,
+        pairs=[
+            Pair(track=tracks[key], before=places[before.pk].get(key), after=places[after.pk].get(key)) for key in order
+        ],
+    )
+
+
+def _standing(listener: Listener | None, time_range: TimeRange, day: date) -> Snapshot | None:
+    """The chart that stood when this UTC day began."""
+    seen = Snapshot.objects.filter(listener=listener, time_range=time_range, first_seen_at__lt=_midnight(day))
+    return seen.newest_first().first()
+
+
+# What a calendar shows at most, and so what it reads.
+MONTHS_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberOne:
+    """A song that was number one from one day of a month to another, or on one day."""
+
+    track_id: str
+    name: str
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Month:
+    """A month's days, each with its number one; None before the history, after it, and where place 1 was empty."""
+
+    first_day: date
+    days: dict[date, NumberOne | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    """Months of the history, newest first. `older` and `newer` are the first days of the months to begin with next."""
+
+    months: list[Month]
+    older: date | None
+    newer: date | None
+
+
+def calendar(listener: Listener | None, time_range: TimeRange, month: date | None = None) -> Calendar | None:
+    """The number one of each UTC day of this month (any day of it) and of the two before it, in four queries.
+
+    Without a month it is the newest. None if there is no history, or none of this month.
+    """
+    reach = kept(listener, time_range)
+    if reach is None:
+        return None
+    oldest, newest = reach.first_day.replace(day=1), reach.last_day.replace(day=1)
+    last = (month or newest).replace(day=1)
+    if not oldest <= last <= newest:
+        return None
+    first = max(oldest, _months_later(last, 1 - MONTHS_SHOWN))
+    end = _months_later(last, 1)
+    of_days = _numbers_one(listener, time_range, first, min(end, reach.last_day + timedelta(days=1)))
+    months = [_month(_months_later(last, -back), of_days) for back in range(MONTHS_SHOWN)]
+    return Calendar(
+        months=[one for one in months if one.first_day >= first],
+        older=_months_later(first, -1) if first > oldest else None,
+        newer=min(newest, _months_later(last, MONTHS_SHOWN)) if last < newest else None,
+    )
+
+
+def _months_later(day: date, count: int) -> date:
+    """The first day of the month so many months after this day's."""
+    months = day.year * 12 + day.month - 1 + count
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def _numbers_one(
+    listener: Listener | None, time_range: TimeRange, start: date, end: date
+) -> dict[date, tuple[str, str]]:
+    """Id and title of the song in place 1 when each UTC day from `start` to before `end` was over."""
+    standing = _standing(listener, time_range, start)
+    since = standing.first_seen_at if standing else _midnight(start)
+    seen = list(
+        Snapshot.objects.filter(
+            listener=listener, time_range=time_range, first_seen_at__gte=since, first_seen_at__lt=_midnight(end)
+        )
+        .annotate(first=FilteredRelation("placements", condition=Q(placements__position=1)))
+        .order_by("first_seen_at")
+        .values_list("first_seen_at", "first__track", "first__track__name")
+    )
+    found = {}
+    song: tuple[str, str] | None = None
+    for number in range((end - start).days):
+        day = start + timedelta(days=number)
+        while seen and seen[0][0] < _midnight(day + timedelta(days=1)):
+            _, key, name = seen.pop(0)
+            song = (key, name) if key else None
+        if song:
+            found[day] = song
+    return found
+
+
+def _month(first_day: date, of_days: dict[date, tuple[str, str]]) -> Month:
+    """The month with its days; days in a row with the same song share one `NumberOne`."""
+    count = monthrange(first_day.year, first_day.month)[1]
+    days = [first_day.replace(day=number) for number in range(1, count + 1)]
+    found: dict[date, NumberOne | None] = {}
+    for key, group in groupby(days, key=of_days.get):
+        run = list(group)
+        one = key and NumberOne(track_id=key[0], name=key[1], first_day=run[0], last_day=run[-1])
+        found |= dict.fromkeys(run, one)
+    return Month(first_day=first_day, days=found)
 
 
 @dataclass(frozen=True, kw_only=True)
