@@ -26,6 +26,7 @@ chart_patterns = [
     path("", chart.index, name="index"),
     path("artists/", chart.artists, name="artists"),
     path("history/", history.history, name="history"),
+    path("history/compare", history.compare, name="compare"),
     path("history/<int:pk>/", history.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
     path("feed.atom", feed, name="feed"),

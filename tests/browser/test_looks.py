@@ -61,7 +61,7 @@ def pages() -> list[str]:
     """Every page a visitor can open, with a snapshot that is not the first and a song that moved."""
     placement = Placement.objects.exclude(Q(previous_position=None) & Q(entry="")).latest("snapshot__first_seen_at")
     addresses = ["/", "/?time_range=long_term", "/artists/", "/history/", f"/history/{placement.snapshot_id}/"]
-    return [*addresses, f"/tracks/{placement.track_id}/", "/privacy", "/login", "/nothing-here"]
+    return [*addresses, f"/tracks/{placement.track_id}/", "/history/compare", "/privacy", "/login", "/nothing-here"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

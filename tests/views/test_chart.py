@@ -485,7 +485,7 @@ def test_pages_take_at_most_7_queries_and_one_more_for_who_is_signed_in(
     snapshot = Snapshot.objects.filter(time_range="short_term").order_by("first_seen_at")[2]
     track = snapshot.placements.order_by("position")[0].track
     paths = ["/", "/?time_range=long_term", "/artists/", "/history/", f"/history/{snapshot.pk}/",
-             f"/tracks/{track.pk}/", "/feed.atom", "/privacy", "/tracks.json"]  # fmt: skip
+             "/history/compare", f"/tracks/{track.pk}/", "/feed.atom", "/privacy", "/tracks.json"]  # fmt: skip
     for path in paths:
         for browser in (visitor, lived):
             with django_assert_max_num_queries(7 + (browser is lived)):
@@ -499,6 +499,7 @@ def test_no_page_reads_a_whole_big_table(lived: Browser, visitor: Browser) -> No
     snapshot = Snapshot.objects.filter(time_range="short_term").order_by("-first_seen_at")[2]
     track = Snapshot.objects.filter(time_range="short_term").latest("first_seen_at").placements.all()[0].track
     paths = ["/", "/history/", "/history/?page=40", f"/history/{snapshot.pk}/", "/artists/", "/feed.atom",
+             "/history/compare",
              f"/tracks/{track.pk}/", "/tracks.json"]  # fmt: skip
     for path in paths:
         for sql in queries_of(visitor, path):

@@ -26,9 +26,17 @@ from tracks.ops.shared import middleware, store, version
 pytestmark = pytest.mark.django_db
 
 GET = store.PageStore.get
-PAGES = ["", "?time_range=long_term", "artists/", "history/", "history/{snapshot}/", "tracks/{track}/"]
+PAGES = ["", "?time_range=long_term", "artists/", "history/", "history/{snapshot}/", "history/compare",
+         "tracks/{track}/"]  # fmt: skip
 DATA = ["tracks.json", "tracks.json?time_range=medium_term", "tracks.csv", "tracks/sql", "feed.atom"]
-BESIDES = ["?time_range=none", "tracks.json?time_range=none", "history/999999999/", "tracks/none/", "nothing"]
+BESIDES = [
+    "?time_range=none",
+    "tracks.json?time_range=none",
+    "history/999999999/",
+    "history/compare?from=x",
+    "tracks/none/",
+    "nothing",
+]
 
 
 @pytest.fixture(autouse=True)

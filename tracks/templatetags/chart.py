@@ -1,14 +1,16 @@
 """How the pages word and draw what a chart holds."""
 
+from calendar import Calendar
 from datetime import date, timedelta
 
 from django import template
 from django.conf import settings
-from django.utils.formats import date_format
+from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
+from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tracks.chart import ReleaseYears, TrackHistory
+from tracks.chart import Month, NumberOne, ReleaseYears, TrackHistory
 from tracks.drawing import Bar, Drawing, bars, draw
 from tracks.models import RefreshRun, TimeRange, Track
 
@@ -57,6 +59,24 @@ def release(track: Track) -> str:
         return ""
     year, month, day = (int(part) for part in (track.release_date + "-01-01").split("-")[:3])
     return date_format(date(year, month, day), FORMATS[Track.ReleasePrecision(track.release_date_precision)])
+
+
+@register.simple_tag
+def weekdays() -> list[tuple[str, str]]:
+    """Each weekday's name, whole and short, in the language's order."""
+    return [(str(WEEKDAYS[day]), str(WEEKDAYS_ABBR[day])) for day in Calendar(_first_weekday()).iterweekdays()]
+
+
+@register.filter
+def weeks(month: Month) -> list[list[tuple[date | None, NumberOne | None]]]:
+    """The month's days with their numbers one, in weeks of seven; None for a day of another month."""
+    dates = Calendar(_first_weekday()).monthdatescalendar(month.first_day.year, month.first_day.month)
+    return [[(day if day in month.days else None, month.days.get(day)) for day in week] for week in dates]
+
+
+def _first_weekday() -> int:
+    """On which weekday the language's week begins, Monday being 0; Django counts from Sunday."""
+    return (int(get_format("FIRST_DAY_OF_WEEK")) - 1) % 7
 
 
 @register.simple_tag
