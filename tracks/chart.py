@@ -216,13 +216,13 @@ class Kept:
 
 
 def kept(listener: Listener | None, time_range: TimeRange) -> Kept | None:
-    """How far the listener's history reaches, in two queries by the index; None before the first chart."""
+    """How far the listener's history reaches, in one query by the index; None before the first chart."""
     snapshots = Snapshot.objects.filter(listener=listener, time_range=time_range)
-    newest = snapshots.newest_first().first()
-    oldest = snapshots.order_by("first_seen_at").first()
-    if newest is None or oldest is None:
+    ends = [Subquery(snapshots.order_by(order).values("pk")[:1]) for order in ("first_seen_at", "-first_seen_at")]
+    found = list(Snapshot.objects.filter(pk__in=ends).order_by("first_seen_at"))
+    if not found:
         return None
-    return Kept(first_day=_day_of(oldest.first_seen_at), last_day=_day_of(newest.confirmed_at))
+    return Kept(first_day=_day_of(found[0].first_seen_at), last_day=_day_of(found[-1].confirmed_at))
 
 
 def _day_of(moment: datetime) -> date:
@@ -330,7 +330,7 @@ class Calendar:
 
 
 def calendar(listener: Listener | None, time_range: TimeRange, month: date | None = None) -> Calendar | None:
-    """The number one of each UTC day of this month (any day of it) and of the two before it, in four queries.
+    """The number one of each UTC day of this month (any day of it) and of the two before it, in three queries.
 
     Without a month it is the newest. None if there is no history, or none of this month.
     """

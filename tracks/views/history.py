@@ -96,6 +96,7 @@ def compare(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         if asked:
             raise Http404(_("There is no chart yet."))
         return render(request, "tracks/compare.html", context)
+    context["keeps_days"] = bool(asked)
     today = kept.last_day
     asked = asked or [max(kept.first_day, today - timedelta(days=7)), today]
     first, second = sorted(min(day, today) for day in asked)
