@@ -217,9 +217,7 @@ class Kept:
 
 def kept(listener: Listener | None, time_range: TimeRange) -> Kept | None:
     """How far the listener's history reaches, in one query by the index; None before the first chart."""
-    snapshots = Snapshot.objects.filter(listener=listener, time_range=time_range)
-    ends = [Subquery(snapshots.order_by(order).values("pk")[:1]) for order in ("first_seen_at", "-first_seen_at")]
-    found = list(Snapshot.objects.filter(pk__in=ends).order_by("first_seen_at"))
+    found = list(Snapshot.objects.filter(listener=listener, time_range=time_range).ends())
     if not found:
         return None
     return Kept(first_day=_day_of(found[0].first_seen_at), last_day=_day_of(found[-1].confirmed_at))

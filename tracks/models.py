@@ -328,6 +328,13 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def newest_first(self) -> Self:
         return self.order_by("-first_seen_at")
 
+    def ends(self) -> Self:
+        """The oldest and the newest of these, oldest first, found by the index however many there are."""
+        orders = ("first_seen_at", "-first_seen_at")
+        return self.filter(
+            pk__in=[models.Subquery(self.order_by(order).values("pk")[:1]) for order in orders]
+        ).order_by("first_seen_at")
+
     def last_seen_before(self, moment: datetime) -> Self:
         """By the index on first_seen_at, which is never after confirmed_at."""
         return self.filter(first_seen_at__lt=moment, confirmed_at__lt=moment)

@@ -50,7 +50,7 @@ def key(title: str) -> str:
 
 
 def a_year() -> Charts:
-    """Charts of 5 to 20 songs over the last 365 days: some days have several, most none, and a seventh no number one."""
+    """Charts of 5 to 20 songs over 365 days: some days have several, most none, and a seventh no number one."""
     chance = random.Random(10)
     songs = [f"Past {number}" for number in range(40)]
     moments = {at(today() - 364 * DAY, "08:00:00")}
