@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.conftest import Browser, InlineAsker
 from tests.helpers import wait_until
 from tracks import chart as reads
 from tracks.etl.service import refresh
-from tracks.models import Listener, Placement
+from tracks.models import Listener, Placement, Snapshot
 from tracks.ops.shared import middleware, store, version
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +135,17 @@ def test_copies_differ_by_language_range_encoding_and_host(host: Browser, visito
     assert compressed["Content-Encoding"] == "gzip" and compressed.content[:2] == b"\x1f\x8b"
     assert visitor.get("/", HTTP_HOST="evil.example").status_code == 400
     assert b"evil.example" not in visitor.get("/").content
+
+
+def test_copies_differ_by_the_days_and_the_month_that_are_asked_for(host: Browser, visitor: Browser) -> None:
+    now = timezone.now()
+    Snapshot.objects.update(first_seen_at=now - timedelta(days=400))
+    for path, values in (
+        ("/history/compare?to={now:%Y-%m-%d}&from=", [f"{now - timedelta(days=days):%Y-%m-%d}" for days in (9, 5)]),
+        ("/history/compare?from={now:%Y-%m-%d}&to=", [f"{now - timedelta(days=days):%Y-%m-%d}" for days in (9, 5)]),
+        ("/history/?month=", [f"{now - timedelta(days=days):%Y-%m}" for days in (200, 5)]),
+    ):
+        assert len({visitor.get(path.format(now=now) + value)["ETag"] for value in values}) == 2, path
 
 
 def test_playing_with_headers_does_not_fill_the_memory(

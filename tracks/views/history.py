@@ -118,22 +118,30 @@ def _asks_for_days(request: HttpRequest) -> bool:
 
 
 def _day_or_400(value: str) -> date:
-    """The day that YYYY-MM-DD means. Raises BadRequest for anything else, and for a day that never was."""
-    try:
-        # Python reads other forms of ISO 8601 too.
-        return date.fromisoformat(value if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) else "")
-    except ValueError:
-        raise BadRequest("A day is written as YYYY-MM-DD.") from None
+    """The day that YYYY-MM-DD means. Raises BadRequest for anything else."""
+    day = _day(value)
+    if day is None:
+        raise BadRequest("A day is written as YYYY-MM-DD.")
+    return day
 
 
 def _month_or_404(value: str | None) -> date | None:
     """The first day of the month that YYYY-MM means, None where none is asked for. Raises Http404 for anything else."""
-    if value is None:
+    day = _day(f"{value}-01") if value is not None else None
+    if value is not None and day is None:
+        raise Http404(_("There is no such month."))
+    return day
+
+
+def _day(value: str) -> date | None:
+    """The day that YYYY-MM-DD means, None for anything else and for a day that never was."""
+    # Python reads other forms of ISO 8601 too.
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         return None
     try:
-        return date.fromisoformat(f"{value}-01" if re.fullmatch(r"[0-9]{4}-[0-9]{2}", value) else "")
+        return date.fromisoformat(value)
     except ValueError:
-        raise Http404(_("There is no such month.")) from None
+        return None
 
 
 def _ways_back(today: date) -> list[tuple[date, str]]:
