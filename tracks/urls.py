@@ -5,6 +5,7 @@ from django.urls import include, path, register_converter
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
 from tracks.views import chart, data, history, listeners, me, refresh, site
+from tracks.views.embed import embed, oembed
 from tracks.views.feed import feed
 
 
@@ -30,6 +31,7 @@ chart_patterns = [
     path("history/<int:pk>/", history.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
     path("feed.atom", feed, name="feed"),
+    path("embed/", embed, name="embed"),
     path("tracks.json", data.tracks_json, name="tracks_json"),
     path("tracks.csv", data.tracks_csv, name="tracks_csv"),
     path("tracks/sql", data.tracks_sql, name="tracks_sql"),
@@ -45,6 +47,7 @@ urlpatterns = [
     path("me/invitations/", me.invite, name="invite"),
     path("me/invitations/<int:pk>/revoke", me.revoke, name="revoke"),
     path("me/listeners/<int:pk>/remove", me.remove, name="remove"),
+    path("oembed", oembed, name="oembed"),
     path("privacy", site.privacy, name="privacy"),
     path("robots.txt", site.robots, name="robots"),
     path("site.webmanifest", site.manifest, name="manifest"),
