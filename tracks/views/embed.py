@@ -31,7 +31,7 @@ THEMES = ("auto", "light", "dark")
 # In px, as embed.css draws it where each title and its artists take one line; longer ones scroll within the frame.
 WIDTH = 480
 ROW_HEIGHT = 57
-FURTHER_HEIGHT = 240
+FURTHER_HEIGHT = 196
 
 # The frame shows the chart of now however old its HTML is.
 CACHE_SECONDS = 24 * 3600
