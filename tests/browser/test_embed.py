@@ -124,7 +124,7 @@ def test_axe_finds_no_violation(visit: Visitor, elsewhere: Elsewhere, theme: str
     window = visit(viewport={"width": 320, "height": 800}, color_scheme="light")
     frame = elsewhere.shows(window, FRAME.format(f"{window.site}/embed/?theme={theme}", ""))
     expect(frame.locator("li")).to_have_count(10)
-    results = Axe().run(frame)  # type: ignore[arg-type]
+    results = Axe().run(frame)
     assert results.violations_count == 0, results.generate_report()
     for address in (f"/embed/?theme={theme}", f"/embed/?theme={theme}&rows=99", "/@nobody/embed/"):
         window.page.goto(address)
@@ -162,3 +162,9 @@ def test_no_other_page_may_be_framed(visit: Visitor, elsewhere: Elsewhere) -> No
         assert frame.locator("main").count() == 0, address
         assert any("frame-ancestors" in error for error in window.errors), address
         window.errors.clear()
+
+
+@pytest.mark.parametrize("length", [490, 3_000, 10_000])
+def test_a_long_address_is_nobodys_error_on_the_real_server(site: Server, length: int) -> None:
+    answer = requests.get(f"{site.site}/oembed", {"url": f"{site.site}/?" + "x" * length}, timeout=10)
+    assert answer.status_code in (404, 400, 414), answer.text

@@ -31,7 +31,7 @@ def ana(host: Browser, simulator: Simulator, settings: Any) -> Browser:
 
 
 def rows(page: Any) -> int:
-    return page.content.decode().count("<li value=")
+    return str(page.content.decode()).count("<li value=")
 
 
 def ask(browser: Browser, url: str = f"{SITE}/", **query: Any) -> Any:

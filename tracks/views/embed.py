@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.encoding import punycode
@@ -42,7 +43,7 @@ LONGEST_ADDRESS = 500
 # /embed/
 
 
-def framed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def framed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
     """Lets any site show the answer in a frame, also that there is no such chart; search engines keep to the chart."""
 
     @xframe_options_exempt
@@ -136,7 +137,7 @@ def answer_to(request: HttpRequest) -> tuple[int, dict[str, Any]]:
     found = chart_at(request, request.GET["url"])
     if found is None:
         return 404, {"error": "url is not the address of a chart on this site that everybody may see."}
-    return 200, fields(request, *found, **most)
+    return 200, fields(request, *found, maxwidth=most["maxwidth"], maxheight=most["maxheight"])
 
 
 def chart_at(request: HttpRequest, address: str) -> tuple[Listener | None, TimeRange] | None:
