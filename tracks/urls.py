@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
-from tracks.views import chart, data, history, listeners, me, refresh, site
+from tracks.views import chart, data, history, listeners, me, refresh, site, year
 from tracks.views.embed import embed, oembed
 from tracks.views.feed import feed
 
@@ -30,6 +30,7 @@ chart_patterns = [
     path("history/compare", history.compare, name="compare"),
     path("history/<int:pk>/", history.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
+    path("year/<int:year>/", year.year, name="year"),
     path("feed.atom", feed, name="feed"),
     path("embed/", embed, name="embed"),
     path("tracks.json", data.tracks_json, name="tracks_json"),

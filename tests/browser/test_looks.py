@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -61,7 +61,15 @@ def pages() -> list[str]:
     """Every page a visitor can open, with a snapshot that is not the first and a song that moved."""
     placement = Placement.objects.exclude(Q(previous_position=None) & Q(entry="")).latest("snapshot__first_seen_at")
     addresses = ["/", "/?time_range=long_term", "/artists/", "/history/", f"/history/{placement.snapshot_id}/"]
-    return [*addresses, f"/tracks/{placement.track_id}/", "/history/compare", "/privacy", "/login", "/nothing-here"]
+    return [
+        *addresses,
+        f"/tracks/{placement.track_id}/",
+        "/history/compare",
+        f"/year/{datetime.now(UTC).year}/",
+        "/privacy",
+        "/login",
+        "/nothing-here",
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

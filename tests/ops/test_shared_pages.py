@@ -24,7 +24,16 @@ GET = store.PageStore.get
 CHECK_SECONDS = version.CHECK_SECONDS
 PATHS = ["/", "/tracks.json", "/tracks.csv", "/tracks/sql", "/?time_range=long_term"]
 # Every other public page.
-MORE = ["/artists/", "/history/", "/history/compare", "/feed.atom", "/privacy", "/robots.txt", "/site.webmanifest"]
+MORE = [
+    "/artists/",
+    "/history/",
+    "/history/compare",
+    f"/year/{timezone.now().year}/",
+    "/feed.atom",
+    "/privacy",
+    "/robots.txt",
+    "/site.webmanifest",
+]
 
 
 @pytest.fixture(autouse=True)
