@@ -81,7 +81,7 @@ def years(listener: Listener | None, time_range: TimeRange) -> range:
 
 
 def look_back(listener: Listener | None, time_range: TimeRange, year: int) -> Year | None:
-    """The listener's year in this time range, in six queries; None if no chart stood in it."""
+    """The listener's year in this time range, in seven queries; None if no chart stood in it."""
     begin, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     charts = Snapshot.objects.filter(listener=listener, time_range=time_range).order_by("first_seen_at")
     earlier = charts.filter(first_seen_at__lt=begin).last()

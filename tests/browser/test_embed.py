@@ -11,12 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from django.core.management import call_command
-from django.test import override_settings
 from playwright.sync_api import Frame, expect
 
 from simulator import Simulator
-from tests.browser.conftest import Visit, Visitor, two_weeks_pass
+from tests.browser.conftest import Visit, Visitor, site_to_look_at
 from tests.conftest import Server
 
 PAGE = """<!doctype html>
@@ -32,17 +30,8 @@ def site(
     simulated_spotify: Simulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    spotify = override_settings(
-        SPOTIFY_ACCOUNTS_URL=simulated_spotify.accounts_url, SPOTIFY_API_URL=simulated_spotify.api_url
-    )
-    with django_db_blocker.unblock(), spotify:
-        simulated_spotify.reset()
-        two_weeks_pass(simulated_spotify)
-        server = Server(tmp_path_factory.mktemp("site"))
-        server.wait_until_up()
+    with site_to_look_at(django_db_blocker.unblock(), simulated_spotify, tmp_path_factory.mktemp("site")) as server:
         yield server
-        server.stop()
-        call_command("flush", interactive=False, verbosity=0)
 
 
 class Blog(BaseHTTPRequestHandler):

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TOP = "/v1/me/top/tracks"
 TOKEN = "a-token-for-machines"
-ON_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="is about PostgreSQL")
+ON_POSTGRESQL = pytest.mark.skipif(connection.vendor != "postgresql", reason="is about PostgreSQL")
 
 
 @contextmanager

@@ -228,7 +228,7 @@ def test_a_full_disk_costs_the_staged_files_alone(
 # The database goes away, and processes are killed
 
 
-postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="about PostgreSQL's connections")
+postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="about PostgreSQL's connections")
 
 
 def cut_connections(which: str = "true") -> None:

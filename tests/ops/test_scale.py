@@ -19,7 +19,7 @@ from tracks.models import Listener
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="EXPLAIN differs"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="EXPLAIN differs"),
 ]
 
 BIG = ["tracks_listener", "tracks_snapshot", "tracks_placement", "tracks_refreshrun", "tracks_track",

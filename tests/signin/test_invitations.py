@@ -10,7 +10,7 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.db import connection  # noqa: F401  (for skipif)
+from django.db import connection
 from django.utils import timezone
 
 from simulator import Fault, Simulator
@@ -364,7 +364,7 @@ def test_a_listener_becomes_the_host_and_keeps_handle_history_and_page(
 # Two at once, on the real database
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scarce", ["invitation", "place", "place of an open site"])
 def test_of_two_who_race_exactly_one_gets_in_and_nothing_is_stored_of_the_other(

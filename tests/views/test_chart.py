@@ -492,7 +492,7 @@ def test_pages_take_at_most_7_queries_and_one_more_for_who_is_signed_in(
                 assert browser.get(path).status_code == 200, path
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="EXPLAIN differs")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="EXPLAIN differs")
 def test_no_page_reads_a_whole_big_table(lived: Browser, visitor: Browser) -> None:
     listener = Listener.objects.get()
     fill_history(listener, snapshots=20_000)
