@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tracks.chart import Stay
 from tracks.drawing import WIDTH, Drawing, draw
+from tracks.history import Stay
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

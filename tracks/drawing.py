@@ -12,7 +12,7 @@ from itertools import dropwhile, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tracks.chart import Stay
+    from tracks.history import Stay
 
 WIDTH = 1000
 # How many days have a label, and how many of them on a phone.

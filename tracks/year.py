@@ -1,18 +1,14 @@
-"""A year of a listener's charts, counted in UTC days on which a chart stood. Nothing of it is stored.
-
-The chart of a day is the last one known on it; it stands until the next is seen, the last one until it was confirmed.
-"""
+"""A year of a listener's charts, counted in UTC days on which a chart stood. Nothing of it is stored."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from itertools import zip_longest
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+from tracks.history import DAY, Days, days_of
 from tracks.models import Artist, Listener, Placement, Snapshot, TimeRange, Track
 
-DAY = timedelta(days=1)
 # Of the songs that stood for one day, so many are named.
 MOST_WONDERS = 10
 
@@ -87,7 +83,7 @@ def look_back(listener: Listener | None, time_range: TimeRange, year: int) -> Ye
     earlier = charts.filter(first_seen_at__lt=begin).last()
     later = charts.filter(first_seen_at__gte=end).first()
     seen = list(charts.filter(first_seen_at__gte=begin, first_seen_at__lt=end))
-    standing = _standing([*filter(None, [earlier]), *seen], later, begin.date(), end.date() - DAY)
+    standing = days_of([*filter(None, [earlier]), *seen], later, begin.date(), end.date() - DAY)
     if not standing:
         return None
     order = {snapshot.pk: index for index, snapshot in enumerate(seen, start=1)}
@@ -100,26 +96,10 @@ def look_back(listener: Listener | None, time_range: TimeRange, year: int) -> Ye
     return _told(year, time_range, standing, {snapshot.pk: snapshot for snapshot in seen}, rows)
 
 
-def _standing(
-    snapshots: list[Snapshot], later: Snapshot | None, first: date, last: date
-) -> Mapping[int, tuple[date, int]]:
-    """By the charts' numbers: the first day of the year on which each was the day's, and on how many it was."""
-    found = {}
-    for snapshot, following in zip_longest(snapshots, [*snapshots[1:], *filter(None, [later])]):
-        if snapshot is None:
-            continue
-        until = following.first_seen_at.date() - DAY if following else snapshot.confirmed_at.date()
-        since = max(snapshot.first_seen_at.date(), first)
-        days = (min(until, last) - since).days + 1
-        if days > 0:
-            found[snapshot.pk] = (since, days)
-    return found
-
-
 def _told(
     year: int,
     time_range: TimeRange,
-    standing: Mapping[int, tuple[date, int]],
+    standing: Mapping[int, Days],
     seen: Mapping[int, Snapshot],
     rows: Iterable[Row],
 ) -> Year:
@@ -130,9 +110,9 @@ def _told(
     months: dict[int, str] = {}
     for row in rows:
         if row.snapshot in standing:
-            days[row.track] += standing[row.snapshot][1]
+            days[row.track] += standing[row.snapshot].count
             if row.position == 1:
-                first_places[row.track] += standing[row.snapshot][1]
+                first_places[row.track] += standing[row.snapshot].count
         if row.snapshot in seen:
             if row.previous_position and row.previous_position - row.position > climb[0]:
                 climb = (row.previous_position - row.position, row.track)
@@ -150,13 +130,12 @@ def _told(
         return Counted(track=tracks[track], n=n)
 
     dated = [tracks[track] for track in days if tracks[track].release_date]
-    last = max(since + (n - 1) * DAY for since, n in standing.values())
     return Year(
         year=year,
         time_range=time_range,
-        first_day=min(since for since, _ in standing.values()),
-        last_day=last,
-        days=sum(n for _, n in standing.values()),
+        first_day=min(days.first for days in standing.values()),
+        last_day=max(days.last for days in standing.values()),
+        days=sum(days.count for days in standing.values()),
         songs=len(days),
         artists=Artist.objects.filter(credits__track__in=list(days)).distinct().count(),
         at_number_one=most(first_places),

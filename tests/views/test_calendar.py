@@ -13,7 +13,7 @@ from simulator import Simulator
 from tests.conftest import Browser
 from tests.people import made, who
 from tests.views.past import DAY, Charts, a_year, at, days, live, on, today
-from tracks import chart as reads
+from tracks import calendar
 from tracks.models import Listener, Snapshot, TimeRange
 
 pytestmark = pytest.mark.django_db
@@ -176,6 +176,6 @@ def test_it_takes_three_queries_however_long_the_history_is(listener: Listener) 
     for charts in ({at(today() - 3 * DAY): ["A"], at(today()): ["B"]}, a_year()):
         live(listener, charts)
         with CaptureQueriesContext(connection) as queries:
-            assert reads.calendar(listener, TimeRange.SHORT_TERM)
+            assert calendar.read(listener, TimeRange.SHORT_TERM)
         counts.append(len(queries))
     assert counts == [3, 3]

@@ -13,7 +13,7 @@ from simulator import Simulator
 from tests.conftest import Browser
 from tests.people import made, who
 from tests.views.past import DAY, a_year, at, live, on, today
-from tracks import chart as reads
+from tracks import history as reads
 from tracks.models import Listener, Snapshot, TimeRange
 from tracks.views import history
 

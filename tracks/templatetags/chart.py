@@ -10,8 +10,10 @@ from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tracks.chart import Month, NumberOne, ReleaseYears, TrackHistory
+from tracks.calendar import Month, NumberOne
+from tracks.chart import ReleaseYears
 from tracks.drawing import Bar, Drawing, bars, draw
+from tracks.history import TrackHistory
 from tracks.models import RefreshRun, TimeRange, Track
 
 register = template.Library()

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
+from tracks.history import track_history
 from tracks.models import Listener, Placement, Track
 from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
@@ -66,7 +67,7 @@ def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> H
     # In one question: by the time it takes, nobody learns of songs in other charts.
     stood = Placement.objects.filter(track=OuterRef("pk"), snapshot__listener=listener)
     found = get_object_or_404(Track.objects.with_artists(), Exists(stood), pk=spotify_id)
-    histories = reads.track_history(listener, found)
+    histories = track_history(listener, found)
     if not histories:
         raise Http404(_("The song never stood in this chart."))
     return render(request, "tracks/track.html", {"listener": listener, "track": found, "histories": histories})

@@ -12,7 +12,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from tracks import chart as reads
+from tracks import calendar
+from tracks import history as reads
 from tracks.models import Listener, TimeRange
 from tracks.ops.shared import shared
 from tracks.views.decorators import of_listener, time_range_or_404
@@ -32,19 +33,19 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     month = _month_or_404(request.GET.get("month"))
     start = (int(page) - 1) * SNAPSHOTS_A_PAGE
     # One more than shown tells whether there is a next page, without counting the whole history.
-    snapshots = list(reads.history(listener, time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
+    snapshots = list(reads.snapshots(listener, time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
     if start and not snapshots:
         raise Http404(_("The history does not go back that far."))
     # The pages after the first go on with the list alone.
-    calendar = reads.calendar(listener, time_range, month) if not start else None
-    if month and calendar is None:
+    months = calendar.read(listener, time_range, month) if not start else None
+    if month and months is None:
         raise Http404(_("The history has no such month."))
     context = {
         "listener": listener,
         "section": "history",
         "time_range": time_range,
         "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
-        "calendar": calendar,
+        "calendar": months,
         "newer_page": int(page) - 1,
         "older_page": int(page) + 1 if len(snapshots) > SNAPSHOTS_A_PAGE else None,
     }
