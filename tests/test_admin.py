@@ -258,16 +258,20 @@ HOSTILE = [
     "9" * 30,
     "💿",
 ]
+# One for each way to fail: as SQL, as text, as a number.
+FOR_EVERY_FIELD = ["' OR 1=1 --", "\0", "9" * 30]
 
 
 @pytest.mark.database
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: value[:8].encode("unicode_escape").decode())
 def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser: Browser, value: str) -> None:
     for model in OWNED:
-        fields = ["q", "p", "o", "e", "_facets", "pk", "pk__in", "nothing"]
-        fields += [f"{name}__exact" for name in admin.site._registry[model].list_filter if isinstance(name, str)]
-        if hierarchy := admin.site._registry[model].date_hierarchy:
-            fields += [f"{hierarchy}__{part}" for part in ("year", "month", "day")]
+        fields = ["q", "pk"]
+        if value in FOR_EVERY_FIELD:
+            fields += ["p", "o", "e", "_facets", "pk__in", "nothing"]
+            fields += [f"{name}__exact" for name in admin.site._registry[model].list_filter if isinstance(name, str)]
+            if hierarchy := admin.site._registry[model].date_hierarchy:
+                fields += [f"{hierarchy}__{part}" for part in ("year", "month", "day")]
         for field in fields:
             response = superuser.get(folder(model), {field: value})
             assert response.status_code in {200, 302, 400}, (model, field)
