@@ -60,7 +60,7 @@ def simulator(simulated_spotify: Simulator, settings: Any) -> Iterator[Simulator
     settings.SPOTIFY_ACCOUNTS_URL = simulated_spotify.accounts_url
     settings.SPOTIFY_API_URL = simulated_spotify.api_url
     yield simulated_spotify
-    simulated_spotify.reset()
+    simulated_spotify.release()
 
 
 class InlineAsker:
