@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tracks.drawing import WIDTH, Drawing, draw
-from tracks.history import Stay
+from tracks.songs import Stay
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Where what is drawn lies: the line of a song's history, and the bars of release years. Pure: no ORM, language, clock.
+"""Where what is drawn lies: the lines of songs, and the bars of release years. Pure: no ORM, language, clock.
 
 Across, it is WIDTH units of time wide, whatever its width on the screen; down, a unit is a place, and 1 is at the top.
 """
@@ -12,7 +12,7 @@ from itertools import dropwhile, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tracks.history import Stay
+    from tracks.songs import Line, Stay
 
 WIDTH = 1000
 # How many days have a label, and how many of them on a phone.
@@ -97,6 +97,43 @@ def draw(stays: Iterable[Stay], *, lowest: int) -> Drawing | None:
         end=down(last.position) if last.position else None,
         end_x=round(across(last.until) / WIDTH * 100, 3),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spark:
+    """A line as small as a word, without labels; as in a Drawing an absence is a gap. A single day is a dot.
+
+    `end` is where it ends if the song is in the chart on the last day, which is at the right edge.
+    """
+
+    lowest: int
+    path: str
+    end: Place | None
+
+    @property
+    def view_box(self) -> str:
+        return f"0 1 {WIDTH} {self.lowest - 1}"
+
+
+def spark(line: Line, *, lowest: int) -> Spark | None:
+    """The line across all of its days, None where there is nothing to draw: one day makes no line.
+
+    Places down to `lowest` always have room, lower ones make it.
+    """
+    across = (line.last - line.first) / DAY
+    if not across or not line.places:
+        return None
+    lowest = max(lowest, *line.places.values(), 2)
+    path = []
+    for day, position in sorted(line.places.items()):
+        before, after = line.places.get(day - DAY), line.places.get(day + DAY)
+        # Where it goes on as it came, a point would say nothing.
+        if not before == position == after:
+            x = round((day - line.first) / DAY / across * WIDTH, 1)
+            path.append(f"{'L' if before else 'M'}{x:g} {position}{'' if before or after else 'h0'}")
+    end = line.places.get(line.last)
+    place = Place(position=end, y=round((end - 1) / (lowest - 1) * 100, 2)) if end else None
+    return Spark(lowest=lowest, path="".join(path), end=place)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,14 @@ was confirmed. Each read takes a listener, or None before anybody has signed in:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import zip_longest
-from typing import Any
 
-from django.db.models import Count, F, Max, Min, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 
 from tracks.models import Listener, Placement, Snapshot, TimeRange, Track
 
 DAY = timedelta(days=1)
-# What a track's page shows at most: a year of daily changes in three time ranges.
-MOST_SNAPSHOTS = 1100
 
 
 def snapshots(listener: Listener | None, time_range: TimeRange) -> QuerySet[Snapshot]:
@@ -95,69 +91,6 @@ def days_of(snapshots: Sequence[Snapshot], later: Snapshot | None, first: date, 
         if count > 0:
             found[snapshot.pk] = Days(first=since, count=count)
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stay:
-    """A track's place from one moment (UTC) to the next; None while it was not in the chart."""
-
-    since: datetime
-    until: datetime
-    position: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackHistory:
-    """How a track fared in one time range; the stays are oldest first and follow each other without a gap."""
-
-    time_range: TimeRange
-    peak: int
-    times: int
-    first_seen_at: datetime
-    last_seen_at: datetime
-    stays: list[Stay]
-
-    @property
-    def now(self) -> int | None:
-        return self.stays[-1].position if self.stays else None
-
-
-def track_history(listener: Listener | None, track: Track) -> list[TrackHistory]:
-    """The track's history in each time range of the listener where it ever stood, in two queries."""
-    found = {
-        row["time_range"]: row
-        for row in Placement.objects.filter(track=track, snapshot__listener=listener)
-        .values(time_range=F("snapshot__time_range"))
-        .annotate(
-            peak=Min("position"),
-            times=Count("pk"),
-            first_seen_at=Min("snapshot__first_seen_at"),
-            last_seen_at=Max("snapshot__confirmed_at"),
-        )
-    }
-    position = Placement.objects.filter(snapshot=OuterRef("pk"), track=track).values("position")
-    newest = Snapshot.objects.filter(listener=listener).newest_first().annotate(position=Subquery(position))
-    snapshots = list(reversed(newest[:MOST_SNAPSHOTS])) if found else []
-    return [
-        TrackHistory(
-            **found[name] | {"time_range": name}, stays=_stays([one for one in snapshots if one.time_range == name])
-        )
-        for name in TimeRange
-        if name in found
-    ]
-
-
-def _stays(snapshots: list[Any]) -> list[Stay]:
-    """The stays in snapshots of one time range, oldest first, each annotated with the track's `position`."""
-    stays: list[Stay] = []
-    for snapshot, following in zip_longest(snapshots, snapshots[1:]):
-        # A ranking holds until the next is seen; the last one until it was last confirmed.
-        until = following.first_seen_at if following else snapshot.confirmed_at
-        if stays and stays[-1].position == snapshot.position:
-            stays[-1] = replace(stays[-1], until=until)
-        else:
-            stays.append(Stay(since=snapshot.first_seen_at, until=until, position=snapshot.position))
-    return stays
 
 
 @dataclass(frozen=True, kw_only=True)

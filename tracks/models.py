@@ -276,6 +276,10 @@ class Track(models.Model):
         return derived.year(self.release_date)
 
     @property
+    def album_repeats_title(self) -> bool:
+        return derived.repeats(self.album, self.name)
+
+    @property
     def duration_min(self) -> Decimal:
         """In minutes, to two places."""
         return derived.minutes(self.duration_ms)

@@ -21,11 +21,25 @@ class HandleConverter:
         return value
 
 
+class ArtistConverter:
+    """An artist's key: Spotify's id, or `name:` and a digest where Spotify gave a name alone."""
+
+    regex = "(?:name:)?[A-Za-z0-9]+"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 register_converter(HandleConverter, "handle")
+register_converter(ArtistConverter, "artist")
 
 chart_patterns = [
     path("", chart.index, name="index"),
     path("artists/", chart.artists, name="artists"),
+    path("artists/<artist:spotify_id>/", chart.artist, name="artist"),
     path("history/", history.history, name="history"),
     path("history/compare", history.compare, name="compare"),
     path("history/<int:pk>/", history.snapshot, name="snapshot"),

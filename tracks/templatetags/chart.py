@@ -1,6 +1,7 @@
 """How the pages word and draw what a chart holds."""
 
 from calendar import Calendar
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 from django import template
@@ -8,13 +9,14 @@ from django.conf import settings
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from tracks.calendar import Month, NumberOne
 from tracks.chart import ReleaseYears
-from tracks.drawing import Bar, Drawing, bars, draw
-from tracks.history import TrackHistory
+from tracks.drawing import Bar, Drawing, Spark, bars, draw
+from tracks.drawing import spark as spark_of
 from tracks.models import RefreshRun, TimeRange, Track
+from tracks.songs import Line, Record, TrackHistory
 
 register = template.Library()
 
@@ -85,6 +87,31 @@ def _first_weekday() -> int:
 def drawing(history: TrackHistory) -> Drawing | None:
     """The history as a line, None where nothing of it is left to draw."""
     return draw(history.stays, lowest=settings.TOP_TRACKS_LIMIT)
+
+
+@register.simple_tag
+def spark(line: Line) -> Spark | None:
+    """The same as small as a word, None for a single day."""
+    return spark_of(line, lowest=settings.TOP_TRACKS_LIMIT)
+
+
+@register.filter
+def record_of(records: Mapping[str, Record] | None, track: Track) -> Record | None:
+    """The record of this song, None where the page has none."""
+    return (records or {}).get(track.pk)
+
+
+@register.filter
+def in_weeks(days: int) -> str:
+    """Days in words, as weeks from the first one on: "5 days", "3 weeks", "3 weeks and 2 days"."""
+    weeks, rest = divmod(days, 7)
+    words = {
+        "weeks": ngettext("%(n)d week", "%(n)d weeks", weeks) % {"n": weeks},
+        "days": ngettext("%(n)d day", "%(n)d days", rest) % {"n": rest},
+    }
+    if weeks and rest:
+        return _("%(weeks)s and %(days)s") % words
+    return words["weeks" if weeks else "days"]
 
 
 @register.simple_tag

@@ -1,5 +1,8 @@
 """The pages of a chart as it is now, its songs and its artists."""
 
+import re
+
+from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -8,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
-from tracks.history import track_history
+from tracks import songs
 from tracks.models import Listener, Placement, Track
 from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
@@ -32,11 +35,13 @@ def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         return render(request, "tracks/setup.html", facts)
     if listener is None:
         return render(request, "tracks/waiting.html", {"others": Listener.objects.exists()})
+    chart = reads.current(listener, time_range)
     context = {
         "listener": listener,
         "section": "chart",
         "time_range": time_range,
-        "chart": reads.current(listener, time_range),
+        "chart": chart,
+        "records": songs.records(listener, chart) if settings.HISTORY_DAYS else {},
     }
     if listener.is_user(request.user):
         context |= {"me": listener, "runs": listener.runs.order_by("-started_at")[:RUNS_SHOWN]}
@@ -60,6 +65,38 @@ def artists(request: HttpRequest, listener: Listener | None) -> HttpResponse:
 
 
 @require_safe
+@shared("time_range", "page")
+@of_listener
+def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> HttpResponse:
+    """An artist's songs that ever stood in this time range, those in the chart now first."""
+    time_range = time_range_or_404(request)
+    page = request.GET.get("page", "1")
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", page):
+        raise Http404(_("There is no such page."))
+    # In one question, as for a song below.
+    found = songs.artist(listener, spotify_id)
+    if found is None:
+        raise Http404(_("Nothing by this artist ever stood in this chart."))
+    start = (int(page) - 1) * songs.SONGS_A_PAGE
+    stood = songs.songs_of(listener, found, time_range, start=start)
+    if start and not stood:
+        raise Http404(_("There is no such page."))
+    shown = stood[: songs.SONGS_A_PAGE]
+    context = {
+        "listener": listener,
+        "time_range": time_range,
+        "artist": found,
+        "now": [song for song in shown if song.now],
+        "earlier": [song for song in shown if not song.now],
+        "line": shown[0].line if shown else None,
+        "page": int(page),
+        "previous_page": int(page) - 1,
+        "next_page": int(page) + 1 if len(stood) > len(shown) else None,
+    }
+    return render(request, "tracks/artist.html", context)
+
+
+@require_safe
 @shared()
 @of_listener
 def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> HttpResponse:
@@ -67,7 +104,7 @@ def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> H
     # In one question: by the time it takes, nobody learns of songs in other charts.
     stood = Placement.objects.filter(track=OuterRef("pk"), snapshot__listener=listener)
     found = get_object_or_404(Track.objects.with_artists(), Exists(stood), pk=spotify_id)
-    histories = track_history(listener, found)
+    histories = songs.track_history(listener, found)
     if not histories:
         raise Http404(_("The song never stood in this chart."))
     return render(request, "tracks/track.html", {"listener": listener, "track": found, "histories": histories})
