@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tracks.drawing import WIDTH, Drawing, draw
-from tracks.songs import Stay
+from tracks.drawing import WIDTH, Drawing, Spark, draw, spark
+from tracks.songs import Line, Stay
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -106,3 +106,26 @@ def test_a_year_of_daily_changes_keeps_every_day() -> None:
 @pytest.mark.parametrize("nothing", [[], [(None, 3)]])
 def test_nothing_to_draw(nothing: list[tuple[None, int]]) -> None:
     assert draw(stays(*nothing), lowest=20) is None
+
+
+def sparked(*places: int | None, lowest: int = 20) -> Spark | None:
+    """Places on days in a row, the first one START's."""
+    first = START.date()
+    held = {first + n * DAY: place for n, place in enumerate(places) if place}
+    return spark(Line(first=first, last=first + (len(places) - 1) * DAY, places=held), lowest=lowest)
+
+
+def test_a_small_line_has_a_point_where_the_place_changes_and_a_gap_where_there_is_none() -> None:
+    line = sparked(3, 3, 3, 5, None, 7, 7, None, 2, None, None)
+    assert line and line.path == "M0 3L200 3L300 5M500 7L600 7M800 2h0"
+    assert line.end is None and line.view_box == "0 1 1000 19"
+
+
+def test_a_small_line_ends_at_the_last_days_place_and_makes_room_for_low_ones() -> None:
+    line = sparked(None, 30, 11, lowest=20)
+    assert line and line.lowest == 30 and line.end
+    assert (line.end.position, line.end.y) == (11, 34.48)
+
+
+def test_one_day_and_none_make_no_small_line() -> None:
+    assert sparked(3) is None and sparked(None, None) is None

@@ -53,6 +53,7 @@ def pages() -> list[str]:
     return [
         *addresses,
         f"/tracks/{placement.track_id}/",
+        f"/artists/{placement.track.credited_artists[0].pk}/",
         "/history/compare",
         f"/year/{datetime.now(UTC).year}/",
         "/privacy",

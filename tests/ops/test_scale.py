@@ -85,10 +85,10 @@ def test_every_read_and_claim_goes_by_an_index(host: Browser, visitor: Browser, 
     refresh(listener=guest, trigger="queue")
     with connection.cursor() as cursor:
         cursor.execute(FILL.replace("%", "%%"), [])
-    song = guest.snapshots.latest("first_seen_at").placements.all()[0].track_id
+    song = guest.snapshots.latest("first_seen_at").placements.all()[0].track
     snapshot = guest.snapshots.latest("first_seen_at").pk
     for path in ("", "tracks.json", "tracks.csv", "history/", f"history/{snapshot}/", "artists/", "feed.atom",
-                 f"tracks/{song}/"):  # fmt: skip
+                 f"tracks/{song.pk}/", f"artists/{song.credited_artists[0].pk}/"):  # fmt: skip
         for browser, address in ((visitor, f"/@guest/{path}"), (host, f"/{path}")):
             with by_index():
                 assert browser.get(address).status_code in (200, 404), address

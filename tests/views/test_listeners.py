@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 GET = store.PageStore.get
 PAGES = ["", "?time_range=long_term", "artists/", "history/", "history/{snapshot}/", "history/compare",
-         "tracks/{track}/"]  # fmt: skip
+         "tracks/{track}/", "artists/{artist}/"]  # fmt: skip
 DATA = ["tracks.json", "tracks.json?time_range=medium_term", "tracks.csv", "tracks/sql", "feed.atom"]
 BESIDES = [
     "?time_range=none",
@@ -35,6 +35,7 @@ BESIDES = [
     "history/999999999/",
     "history/compare?from=x",
     "tracks/none/",
+    "artists/none/",
     "nothing",
 ]
 
@@ -68,6 +69,13 @@ def song_of(listener: Listener) -> str:
     return sorted(theirs - others)[0]
 
 
+def artist_of(listener: Listener) -> str:
+    """An artist who stands in nobody else's charts."""
+    theirs = set(listener.snapshots.values_list("placements__track__artists", flat=True))
+    others = Snapshot.objects.exclude(listener=listener)
+    return sorted(theirs - set(others.values_list("placements__track__artists", flat=True)))[0]
+
+
 def refuse(*args: Any, **kwargs: Any) -> None:
     """The database is away."""
     raise OperationalError("connection refused")
@@ -76,7 +84,8 @@ def refuse(*args: Any, **kwargs: Any) -> None:
 def addresses(listener: Listener, handle: str) -> list[str]:
     """Every address of a listener's pages, with the numbers of this listener's own."""
     snapshot = listener.snapshots.filter(time_range="short_term").latest("pk")
-    facts = {"snapshot": snapshot.pk, "track": snapshot.placements.latest("pk").track_id}
+    track = snapshot.placements.latest("pk").track
+    facts = {"snapshot": snapshot.pk, "track": track.pk, "artist": track.credited_artists[0].pk}
     below = [f"/@{handle}/{path.format(**facts)}" for path in (*PAGES, *DATA)]
     return [*below, f"/@{handle}/with/hanne/", f"/@hanne/with/{handle}/", f"/@{handle}/with/nell/"]
 
@@ -240,6 +249,7 @@ def test_a_song_of_a_private_chart_takes_no_other_question_than_one_that_does_no
     for name, browser in others.items():
         for known, unknown in (
             (f"/tracks/{song_of(who(ana))}/", "/tracks/none/"),
+            (f"/artists/{artist_of(who(ana))}/", "/artists/none/"),
             ("/@ana/", "/@bob/"),
             ("/@ana/history/", "/@bob/history/"),
         ):

@@ -81,7 +81,7 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
     stood = songs.songs_of(listener, found, time_range, start=start)
     if start and not stood:
         raise Http404(_("There is no such page."))
-    shown = stood[: songs.SONGS_A_PAGE]
+    shown = [song for song in stood[: songs.SONGS_A_PAGE] if song.now or settings.HISTORY_DAYS]
     context = {
         "listener": listener,
         "time_range": time_range,
@@ -91,7 +91,7 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
         "line": shown[0].line if shown else None,
         "page": int(page),
         "previous_page": int(page) - 1,
-        "next_page": int(page) + 1 if len(stood) > len(shown) else None,
+        "next_page": int(page) + 1 if len(stood) > songs.SONGS_A_PAGE else None,
     }
     return render(request, "tracks/artist.html", context)
 
