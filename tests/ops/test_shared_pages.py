@@ -220,7 +220,14 @@ def test_what_has_no_copy_says_that_the_database_is_away(
 def public_paths() -> list[str]:
     placement = Placement.objects.select_related("snapshot").first()
     assert placement is not None
-    return [*PATHS, *MORE, f"/history/{placement.snapshot_id}/", f"/tracks/{placement.track_id}/"]
+    artist = placement.track.credited_artists[0].pk
+    return [
+        *PATHS,
+        *MORE,
+        f"/history/{placement.snapshot_id}/",
+        f"/tracks/{placement.track_id}/",
+        f"/artists/{artist}/?time_range={placement.snapshot.time_range}",
+    ]
 
 
 def test_every_public_page_takes_part(

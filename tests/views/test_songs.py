@@ -105,6 +105,14 @@ def test_each_time_range_has_records_of_its_own(listener: Listener, visitor: Bro
     assert "Peak 2, in 2 charts" in rows(page(visitor, "/?time_range=long_term"))["A"]
 
 
+def test_a_chart_that_stood_when_the_30_days_began_is_in_the_line(listener: Listener, visitor: Browser) -> None:
+    charts = {at(today() - 40 * DAY): ["A", "B"], at(today() - 5 * DAY): ["B", "A"]}
+    live(listener, charts)
+    first = today() - 29 * DAY
+    places = drawn(path_of(rows(page(visitor, "/"))["A"]), first, today())
+    assert places == plainly(charts, "A", first, today()) and len(places) == 30
+
+
 def test_others_charts_are_not_in_the_record(
     listener: Listener, visitor: Browser, simulator: Simulator, settings: Any
 ) -> None:

@@ -72,7 +72,7 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
     time_range = time_range_or_404(request)
     page = request.GET.get("page", "1")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", page):
-        raise Http404(_("There is no such page."))
+        raise Http404(_("There is no such page of the list."))
     # In one question, as for a song below.
     found = songs.artist(listener, spotify_id)
     if found is None:
@@ -80,7 +80,7 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
     start = (int(page) - 1) * songs.SONGS_A_PAGE
     stood = songs.songs_of(listener, found, time_range, start=start)
     if start and not stood:
-        raise Http404(_("There is no such page."))
+        raise Http404(_("There is no such page of the list."))
     shown = [song for song in stood[: songs.SONGS_A_PAGE] if song.now or settings.HISTORY_DAYS]
     context = {
         "listener": listener,
