@@ -186,7 +186,7 @@ def test_a_songs_runs_are_those_of_a_plain_computation(year: Charts, visitor: Br
                 runs[-1].append(day)
             else:
                 runs.append([day])
-        table = text.partition('class="points in-the-chart"')[2].partition("</table>")[0]
+        table = text.partition('class="in-the-chart"')[2].partition("</table>")[0]
         told = [re.findall(r'datetime="([^"]*)"|<td>(\d+)</td>|<td>(now)', row) for row in table.split("<tr>")[2:]]
         assert [["".join(cell) for cell in row] for row in told] == [
             [
