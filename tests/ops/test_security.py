@@ -31,6 +31,12 @@ def test_every_page_has_the_headers_that_keep_others_out(host: Browser, visitor:
         assert response["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
+def test_what_a_middleware_answers_is_not_framed_either(visitor: Browser) -> None:
+    redirected, refused = visitor.get("/embed"), visitor.get("/", CONTENT_LENGTH="100000")
+    assert (redirected.status_code, refused.status_code) == (301, 413)
+    assert redirected["X-Frame-Options"] == refused["X-Frame-Options"] == "DENY"
+
+
 @pytest.mark.parametrize("path", ["/tracks.json", "/tracks.csv", "/tracks/sql", "/tracks.json?time_range=x"])
 def test_any_site_may_read_the_public_data(host: Browser, visitor: Browser, path: str) -> None:
     assert visitor.get(path)["Access-Control-Allow-Origin"] == "*"
