@@ -11,10 +11,12 @@ from django.utils.formats import date_format, get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from tracks.bump import Bump
 from tracks.calendar import Month, NumberOne
 from tracks.chart import ReleaseYears
 from tracks.drawing import Bar, Drawing, Spark, bars, draw
 from tracks.drawing import spark as spark_of
+from tracks.lines import Lines, draw_lines
 from tracks.models import RefreshRun, TimeRange, Track
 from tracks.songs import Line, Record, TrackHistory
 
@@ -112,6 +114,12 @@ def in_weeks(days: int) -> str:
     if weeks and rest:
         return _("%(weeks)s and %(days)s") % words
     return words["weeks" if weeks else "days"]
+
+
+@register.simple_tag
+def bump_lines(bump: Bump) -> Lines | None:
+    """A line for each song; None where there is a single day."""
+    return draw_lines(bump)
 
 
 @register.simple_tag

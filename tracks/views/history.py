@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from tracks import calendar
+from tracks import bump, calendar
 from tracks import history as reads
 from tracks.models import Listener, TimeRange
 from tracks.ops.shared import shared
@@ -22,7 +22,7 @@ SNAPSHOTS_A_PAGE = 20
 
 
 @require_safe
-@shared("time_range", "page", "month")
+@shared("time_range", "page", "month", "span")
 @of_listener
 def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     """The charts of a time range as they were, newest first."""
@@ -31,6 +31,7 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     if not settings.HISTORY_DAYS or not re.fullmatch(r"[1-9][0-9]{0,5}", page):
         raise Http404(_("There is no such page of the history."))
     month = _month_or_404(request.GET.get("month"))
+    span = _span_or_404(request.GET.get("span", "1"))
     start = (int(page) - 1) * SNAPSHOTS_A_PAGE
     # One more than shown tells whether there is a next page, without counting the whole history.
     snapshots = list(reads.snapshots(listener, time_range)[start : start + SNAPSHOTS_A_PAGE + 1])
@@ -45,6 +46,9 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         "section": "history",
         "time_range": time_range,
         "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
+        "bump": bump.read(listener, time_range, span) if not start else None,
+        "span": span if span > 1 else None,
+        "month": month,
         "calendar": months,
         "newer_page": int(page) - 1,
         "older_page": int(page) + 1 if len(snapshots) > SNAPSHOTS_A_PAGE else None,
@@ -132,6 +136,13 @@ def _month_or_404(value: str | None) -> date | None:
     if value is not None and day is None:
         raise Http404(_("There is no such month."))
     return day
+
+
+def _span_or_404(value: str) -> int:
+    """How many months the bump chart shows. Raises Http404 for a number that it does not."""
+    if value not in map(str, bump.SPANS):
+        raise Http404(_("The history is shown over 1, 3 or 12 months."))
+    return int(value)
 
 
 def _day(value: str) -> date | None:

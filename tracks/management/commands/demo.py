@@ -16,8 +16,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 START_SECONDS = 30
-# Of listening, before the demo begins.
-DAYS = 30
+# Of listening, before the demo begins: of the host's a year, so that a year ago can be looked at. The last days are
+# refreshes.
+PAST_DAYS, PAST_DAYS_OF_OTHERS = 364, 60
+DAYS = 2
 # Accounts of the simulator, with what they call themselves here.
 HOST = "host"
 PEOPLE = {
@@ -113,10 +115,13 @@ class Command(BaseCommand):
         return [sys.executable, "-W", "ignore", str(settings.BASE_DIR / "manage.py"), *arguments]
 
     def live_through(self, environment: dict[str, str], simulator: Any) -> None:
-        """Weeks of listening, so that there is movement and a history to see."""
-        arguments = f"{simulator.url!r}, days={DAYS}, accounts={list(PEOPLE)}"
-        code = f"from tracks.management.past import live_through_at; live_through_at({arguments})"
-        self.manage(environment, "shell", "--no-imports", "--command", code)
+        """A year of listening, so that there is movement and a history to see."""
+        code = [
+            "from tracks.management import past",
+            f"past.remember(days={PAST_DAYS}, days_of_others={PAST_DAYS_OF_OTHERS})",
+            f"past.live_through_at({simulator.url!r}, days={DAYS}, accounts={list(PEOPLE)})",
+        ]
+        self.manage(environment, "shell", "--no-imports", "--command", "; ".join(code))
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.
