@@ -25,7 +25,7 @@ SPANS = {1: Span(days=30, step=1), 3: Span(days=91, step=1), 12: Span(days=364, 
 
 @dataclass(frozen=True, kw_only=True)
 class Song:
-    """A song's place on each of the days, None where it was not in that day's chart; `artist` names all, in one line."""
+    """A song's place on each of the days, None where it was not in the chart; `artist` names all, in one line."""
 
     track_id: str
     name: str
@@ -71,11 +71,11 @@ def read(listener: Listener | None, time_range: TimeRange, months: int = 1) -> B
         return None
     span = SPANS[months]
     length = (reach.last_day - reach.first_day).days
-    count = min(span.days, length) // span.step
-    days = [reach.last_day - back * span.step * DAY for back in range(count, -1, -1)]
+    step = min(span.step, max(length, 1))
+    days = [reach.last_day - back * DAY for back in range(0, min(span.days, length) + 1, step)][::-1]
     return Bump(
         days=days,
-        step=span.step,
+        step=step,
         songs=_songs(days, _charts(listener, time_range, days)),
         span=months,
         offered=[one for one, offered in SPANS.items() if one == min(SPANS) or offered.days <= length],

@@ -1,7 +1,7 @@
 """Where the lines of a bump chart lie, one a song. Pure: no ORM, language, clock.
 
-Across, a step from one day to the next is two units wide, so that the turn of a curve is a whole number; down, a unit is
-a place, and 1 is at the top. What carries letters is in percent, so that they keep their size on every screen.
+Across, a step from one day to the next is two units wide, so that the turn of a curve is a whole number; down, a unit
+is a place, and 1 is at the top. What carries letters is in percent, so that they keep their size on every screen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROW = 27
 PLACES_ON_A_PHONE = 10
 # How many letters of a title have room beside the drawing, counted in narrow ones.
-LETTERS, LETTERS_ON_A_PHONE = 30, 15
+LETTERS, LETTERS_ON_A_PHONE = 30, 14
 # How many days are named at most.
 MOST_DAYS = 7
 

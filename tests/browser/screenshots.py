@@ -11,7 +11,7 @@ from tests import factories
 from tests.browser.conftest import Visit, Visitor
 from tests.conftest import ROOT, Browser, Server
 from tests.people import made, say
-from tracks.management.past import live_through
+from tracks.management.past import live_through, remember
 from tracks.models import Placement, Snapshot
 
 FOLDER: Path = ROOT / "docs" / "screenshots"
@@ -19,7 +19,8 @@ FOLDER: Path = ROOT / "docs" / "screenshots"
 
 def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
     factories.host(simulator)
-    live_through(days=30, shuffle=lambda time_range: simulator.shuffle("host", time_range))
+    remember(days=364, days_of_others=0)
+    live_through(days=2, shuffle=lambda time_range: simulator.shuffle("host", time_range))
     newest = Snapshot.objects.filter(time_range="short_term").latest("first_seen_at")
     placements = Placement.objects.filter(snapshot=newest)
     song = max(placements, key=lambda placement: placement.track.placements.count()).track
@@ -29,6 +30,9 @@ def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
         ("chart", "/", wide),
         ("song", f"/tracks/{song.pk}/", wide),
         ("chart-phone-dark", "/", phone | {"color_scheme": "dark"}),
+        ("history", "/history/", {"viewport": {"width": 1240, "height": 1000}}),
+        ("compare", "/history/compare", {"viewport": {"width": 1000, "height": 900}}),
+        ("year", f"/year/{newest.confirmed_at.year}/", {"viewport": {"width": 1000, "height": 900}}),
     ):
         page = visit(**options).page
         page.goto(path)

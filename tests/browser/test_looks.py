@@ -254,3 +254,104 @@ def test_the_host_can_sign_out_on_every_page(weeks: Visit) -> None:
     weeks.page.goto("/history/")
     weeks.page.get_by_role("button", name="Sign out").click()
     expect(weeks.page.get_by_role("link", name="Host sign-in")).to_be_visible()
+
+
+def contrast(one: str, other: str) -> float:
+    """By WCAG 2, of two computed colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def forward(page: Any) -> list[str]:
+    """The names that the bump chart shows, each beside a line that is brought forward."""
+    lines = page.locator(".bump .forward").evaluate_all(
+        "uses => uses.filter(use => getComputedStyle(use).stroke !== 'none').length"
+    )
+    names = [name.inner_text() for name in page.locator(".bump .name").all() if name.is_visible()]
+    assert lines == len(names)
+    return names
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_line_of_the_bump_chart_comes_forward_and_says_its_name(visit: Visitor, scheme: Any) -> None:
+    """Without script: under the pointer, anywhere on it, and with the keyboard."""
+    page = visit(color_scheme=scheme, java_script_enabled=False).page
+    page.goto("/history/")
+    links = page.locator(".bump svg a")
+    assert links.count() >= 20 and forward(page) == []
+    page.get_by_role("link", name="Skip the lines").focus()
+    page.keyboard.press("Tab")
+    expect(links.nth(0)).to_be_focused()
+    assert len(forward(page)) == 1
+    page.keyboard.press("Tab")
+    label = links.nth(1).get_attribute("aria-label") or ""
+    (name,) = forward(page)
+    assert all(part in name for part in label.split(", "))
+    use = links.nth(1).locator(".forward")
+    stroke, width = (use.evaluate(f"use => getComputedStyle(use).{name}") for name in ("stroke", "strokeWidth"))
+    paper = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    assert contrast(stroke, paper) >= 3
+    # Not by its colour alone.
+    base = page.locator(".bump g.now").first.evaluate("line => getComputedStyle(line).strokeWidth")
+    assert float(width[:-2]) > 2 * float(base[:-2])
+    page.locator("#bump-title").click()
+    assert forward(page) == []
+    links.nth(6).locator("text.title").hover()
+    assert len(forward(page)) == 1
+    # Where the line of a song begins to be level at the right.
+    box = links.nth(9).locator("circle").bounding_box()
+    assert box
+    page.mouse.move(box["x"] - 1, box["y"] + box["height"] / 2)
+    expect(links.nth(9).locator(".name")).to_be_visible()
+    page.mouse.click(box["x"] - 1, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/tracks/**")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_the_first_ten_and_a_tap_brings_one_forward(visit: Visitor, scheme: Any) -> None:
+    window = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, color_scheme=scheme)
+    page = window.page
+    page.goto("/history/")
+    plot = page.locator(".bump .plot").bounding_box()
+    links = page.locator(".bump svg a.now")
+    assert plot
+    for index in range(links.count()):
+        title = links.nth(index).locator("text.title").bounding_box()
+        # A song that was never so high has no line there at all.
+        shown = title is not None and title["y"] + title["height"] <= plot["y"] + plot["height"] + 1
+        assert shown == (index < 10), index
+        assert title is None or title["x"] + title["width"] <= 360
+    assert all(not link.is_visible() for link in page.locator(".bump a.low").all())
+    links.nth(2).locator("text.title").tap()
+    assert len(forward(page)) == 1 and "/history/" in page.url
+    links.nth(4).locator("text.title").tap()
+    assert len(forward(page)) == 1 and "/history/" in page.url
+    name = page.locator(".bump .name:visible").bounding_box()
+    assert name and name["x"] >= 0 and name["x"] + name["width"] <= 360
+    page.locator("#bump-table").evaluate("details => details.open = true")
+    assert window.width_beyond_screen() <= 0
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    links.nth(4).locator("text.title").tap()
+    page.wait_for_url("**/tracks/**")
+
+
+def test_the_bump_chart_is_black_on_white_when_it_is_printed(visit: Visitor) -> None:
+    page = visit(color_scheme="dark", viewport={"width": 718, "height": 1000}).page
+    page.goto("/history/")
+    page.emulate_media(media="print", color_scheme="dark")
+    line, paper = page.locator(".bump g.now:not(.first)").first, page.locator("body")
+    stroke = line.evaluate("line => getComputedStyle(line).stroke")
+    assert contrast(stroke, paper.evaluate("body => getComputedStyle(body).backgroundColor")) > 12
+    titles = page.locator(".bump a.now text.title")
+    assert titles.count() == 20
+    for title in titles.all():
+        box = title.bounding_box()
+        assert box and box["width"] > 0 and box["x"] + box["width"] <= 718
+    expect(page.locator(".bump .hint")).to_be_hidden()

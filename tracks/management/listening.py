@@ -39,7 +39,7 @@ def invent(today: Sequence[str], others: Sequence[str], *, days: int, changes: i
     wonders = others[: len(others) * WONDERS // 100]
     loved = {song: _until_today(chance, 1 - place * (1 - LAST) / len(today), calm) for place, song in enumerate(today)}
     for song in [*today, *others[len(wonders) :]]:
-        times = days / calm / 110
+        times = days / calm / 150
         count = int(times) + (chance.random() < times % 1)
         loved.setdefault(song, [])
         loved[song] += [_before(chance, days, calm) for _ in range(max(count, song in others))]
@@ -64,7 +64,7 @@ def invent(today: Sequence[str], others: Sequence[str], *, days: int, changes: i
 
 def _until_today(chance: random.Random, score: float, calm: float) -> list[Fondness]:
     """For a song of today's, so that it scores this today."""
-    shape = Fondness(chance.uniform(-6, 22) * calm, 1, chance.uniform(5, 16) * calm, chance.uniform(28, 50) * calm)
+    shape = Fondness(chance.uniform(-6, 22) * calm, 1, chance.uniform(10, 26) * calm, chance.uniform(30, 60) * calm)
     return [Fondness(shape.ago, score / shape.at(0), shape.rise, shape.fall)]
 
 
@@ -72,8 +72,8 @@ def _before(chance: random.Random, days: int, calm: float) -> Fondness:
     """For a song that is not, or not only, of today's: by today it is nearly over."""
     while True:
         one = Fondness(
-            chance.uniform(8, days + 20), chance.triangular(0.4, 1.25, 0.6), chance.uniform(4, 14) * calm,
-            chance.uniform(14, 38) * calm,
+            chance.uniform(8, days + 20), chance.triangular(0.4, 1.25, 0.6), chance.uniform(8, 24) * calm,
+            chance.uniform(24, 60) * calm,
         )  # fmt: skip
         if one.at(0) < LAST:
             return one

@@ -49,7 +49,7 @@ def remember(*, days: int, days_of_others: int) -> None:
 
 @transaction.atomic
 def write_past(newest: Snapshot, rankings: Sequence[Sequence[str]]) -> None:
-    """The rows that refreshes would have left which found these rankings (of tracks), one a day before the newest chart.
+    """Writes what refreshes would have left that found these rankings (of tracks), one a day before the newest chart.
 
     The newest chart is the first so far; it gets the movement that follows.
     """

@@ -72,3 +72,16 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     button.textContent = button.dataset.done;
   });
 }
+
+// The bump chart under a finger: the first tap brings a line forward, the second follows it to its song.
+for (const lines of document.querySelectorAll(".bump .lines")) {
+  let held = null;
+  lines.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || link === held || event.pointerType !== "touch") return;
+    event.preventDefault();
+    held = link;
+    link.focus();
+  });
+  lines.addEventListener("focusout", () => { held = null; });
+}
