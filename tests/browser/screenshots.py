@@ -30,7 +30,7 @@ def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
         ("chart", "/", wide),
         ("song", f"/tracks/{song.pk}/", wide),
         ("chart-phone-dark", "/", phone | {"color_scheme": "dark"}),
-        ("history", "/history/", {"viewport": {"width": 1240, "height": 1000}}),
+        ("history", "/history/", {"viewport": {"width": 1240, "height": 1150}}),
         ("compare", "/history/compare", {"viewport": {"width": 1000, "height": 900}}),
         ("year", f"/year/{newest.confirmed_at.year}/", {"viewport": {"width": 1000, "height": 900}}),
     ):
