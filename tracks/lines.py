@@ -46,7 +46,7 @@ class Line:
     @property
     def anchor(self) -> str:
         """Of the title of a song that left: where there is room for it."""
-        return "start" if self.end_x < 60 else "end"
+        return "start" if self.end_x < 75 else "end"
 
     @property
     def is_low(self) -> bool:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from simulator import Simulator
@@ -18,6 +19,7 @@ from tests.views.past import DAY, Charts, a_year, at, key, live, on, today
 from tracks import bump
 from tracks.lines import shorten
 from tracks.models import Artist, Credit, Listener, Snapshot, TimeRange, Track
+from tracks.ops.shared.middleware import page_key
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +114,8 @@ def test_the_table_says_the_same(listener: Listener, visitor: Browser) -> None:
     lines, rows = drawn(page), table(page)
     assert list(rows) == list(lines)
     columns = [
-        date.fromisoformat(day) for day in re.findall(r'<th scope="col"><time datetime="([\d-]+)"', section(page))
+        date.fromisoformat(day)
+        for day in re.findall(r'<th scope="col"><time datetime="([\d-]+)T00:00:00', section(page))
     ]
     assert columns[-1] == today() and 3 <= len(columns) <= 7
     for link, (*shown, best) in rows.items():
@@ -189,6 +192,11 @@ def test_the_other_parameters_go_with_it(listener: Listener, visitor: Browser) -
         assert visitor.get(unescape(link).partition("#")[0]).status_code == 200
     # The pages after the first go on with the list alone.
     assert not section(visitor.get("/history/?page=2&span=3"))
+
+
+def test_copies_of_spans_are_told_apart() -> None:
+    keys = {page_key(RequestFactory().get("/history/", {"span": span})) for span in ("1", "3", "12")}
+    assert len(keys) == 3
 
 
 def test_one_day_is_no_line_and_no_history_is_nothing(listener: Listener, visitor: Browser, settings: Any) -> None:
