@@ -7,7 +7,7 @@ from datetime import date
 from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
-from tracks.history import DAY, days_of, kept, midnight
+from tracks.history import DAY, Kept, days_of, midnight
 from tracks.models import Credit, Listener, Placement, Snapshot, TimeRange
 
 
@@ -61,14 +61,11 @@ class Bump:
     offered: list[int]
 
 
-def read(listener: Listener | None, time_range: TimeRange, months: int = 1) -> Bump | None:
-    """The places of so many months (a key of SPANS) up to the day of the newest chart, in four queries; None before it.
+def read(listener: Listener | None, time_range: TimeRange, reach: Kept, months: int) -> Bump:
+    """The places of so many months (a key of SPANS) up to the day of the newest chart, in three queries.
 
-    Of a longer span than is kept, what is kept.
+    Of a longer span than is kept, what is kept: `reach` is how far that is.
     """
-    reach = kept(listener, time_range)
-    if reach is None:
-        return None
     span = SPANS[months]
     length = (reach.last_day - reach.first_day).days
     step = min(span.step, max(length, 1))

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from django.db.models import F, FilteredRelation, Q
 
-from tracks.history import DAY, days_of, kept, midnight, standing_before
+from tracks.history import DAY, Kept, days_of, midnight, standing_before
 from tracks.models import Listener, Snapshot, TimeRange
 
 # What a calendar shows at most, and so what it reads.
@@ -41,14 +41,11 @@ class Calendar:
     newer: date | None
 
 
-def read(listener: Listener | None, time_range: TimeRange, month: date | None = None) -> Calendar | None:
-    """The number one of each UTC day of this month (any day of it) and of the two before it, in three queries.
+def read(listener: Listener | None, time_range: TimeRange, reach: Kept, month: date | None = None) -> Calendar | None:
+    """The number one of each UTC day of this month (any day of it) and of the two before it, in two queries.
 
-    Without a month it is the newest. None if there is no history, or none of this month.
+    Without a month it is the newest. None if there is no history of this month. `reach` is how far it reaches.
     """
-    reach = kept(listener, time_range)
-    if reach is None:
-        return None
     oldest, newest = reach.first_day.replace(day=1), reach.last_day.replace(day=1)
     last = (month or newest).replace(day=1)
     if not oldest <= last <= newest:

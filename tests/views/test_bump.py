@@ -17,6 +17,7 @@ from tests.conftest import Browser
 from tests.people import made, who
 from tests.views.past import DAY, Charts, a_year, at, key, live, on, today
 from tracks import bump
+from tracks.history import kept
 from tracks.lines import shorten
 from tracks.models import Artist, Credit, Listener, Snapshot, TimeRange, Track
 from tracks.ops.shared.middleware import page_key
@@ -271,15 +272,17 @@ def test_each_listeners_lines_are_their_own(
             assert list(drawn(browser.get(path))) == ["/@ana/tracks/past-ana-song/"]
 
 
-def test_it_takes_four_queries_however_long_the_history_is(listener: Listener) -> None:
+def test_it_takes_three_queries_however_long_the_history_is(listener: Listener) -> None:
     counts = []
     for charts in ({at(today() - 3 * DAY): ["A"], at(today()): ["B"]}, a_year()):
         live(listener, charts)
         for months in bump.SPANS:
+            reach = kept(listener, TimeRange.SHORT_TERM)
+            assert reach
             with CaptureQueriesContext(connection) as queries:
-                assert bump.read(listener, TimeRange.SHORT_TERM, months)
+                assert bump.read(listener, TimeRange.SHORT_TERM, reach, months).songs
             counts.append(len(queries))
-    assert counts == [4] * 6
+    assert counts == [3] * 6
 
 
 def test_a_year_of_much_change_is_a_page_of_reasonable_size(listener: Listener, visitor: Browser) -> None:

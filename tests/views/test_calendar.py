@@ -14,6 +14,7 @@ from tests.conftest import Browser
 from tests.people import made, who
 from tests.views.past import DAY, Charts, a_year, at, days, live, on, today
 from tracks import calendar
+from tracks.history import kept
 from tracks.models import Listener, Snapshot, TimeRange
 
 pytestmark = pytest.mark.django_db
@@ -176,6 +177,7 @@ def test_it_takes_three_queries_however_long_the_history_is(listener: Listener) 
     for charts in ({at(today() - 3 * DAY): ["A"], at(today()): ["B"]}, a_year()):
         live(listener, charts)
         with CaptureQueriesContext(connection) as queries:
-            assert calendar.read(listener, TimeRange.SHORT_TERM)
+            reach = kept(listener, TimeRange.SHORT_TERM)
+            assert reach and calendar.read(listener, TimeRange.SHORT_TERM, reach)
         counts.append(len(queries))
     assert counts == [3, 3]

@@ -38,7 +38,8 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     if start and not snapshots:
         raise Http404(_("The history does not go back that far."))
     # The pages after the first go on with the list alone.
-    months = calendar.read(listener, time_range, month) if not start else None
+    reach = reads.kept(listener, time_range) if not start else None
+    months = calendar.read(listener, time_range, reach, month) if reach else None
     if month and months is None:
         raise Http404(_("The history has no such month."))
     context = {
@@ -46,7 +47,7 @@ def history(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         "section": "history",
         "time_range": time_range,
         "snapshots": snapshots[:SNAPSHOTS_A_PAGE],
-        "bump": bump.read(listener, time_range, span) if not start else None,
+        "bump": bump.read(listener, time_range, reach, span) if reach else None,
         "span": span if span > 1 else None,
         "month": month,
         "calendar": months,
