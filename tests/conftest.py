@@ -156,6 +156,7 @@ def environment(**changes: str) -> dict[str, str]:
         "SECRET_KEY": project.SECRET_KEY,
         "DATABASE_URL": database_url(),
         "SPOTIFY_CALLS_PER_30_SECONDS": "100000",
+        "CARDS": "off",
         "SPOTIPY_CLIENT_ID": project.SPOTIPY_CLIENT_ID,
         "SPOTIPY_CLIENT_SECRET": project.SPOTIPY_CLIENT_SECRET,
         "SPOTIFY_ACCOUNTS_URL": project.SPOTIFY_ACCOUNTS_URL,

@@ -13,6 +13,8 @@ os.environ.update(
     # What paces the calls is tested where it belongs.
     SPOTIFY_CALLS_PER_30_SECONDS="100000",
     SPOTIPY_CLIENT_SECRET="demo-secret",
+    # No refresh of a test starts a process, but those of tests/cards.
+    CARDS="off",
 )
 for name in ("DEBUG", "BEHIND_PROXY", "SPOTIFY_HOST_ID", "STAGING_DIR", "REFRESH_TOKEN", "SITE_NAME", "DEMO",
              "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SECRET_KEY_FALLBACKS", "TOP_TRACKS_LIMIT", "PORT"):  # fmt: skip

@@ -7,5 +7,6 @@ class TracksConfig(AppConfig):
     verbose_name = _("Top tracks")
 
     def ready(self) -> None:
+        from tracks.cards import process  # noqa: F401
         from tracks.ops import checks, housekeeping, metrics, notices  # noqa: F401  (they register themselves)
         from tracks.signin import disconnect  # noqa: F401  (it registers itself)

@@ -447,6 +447,28 @@ class Placement(models.Model):
         return "up" if self.climb > 0 else "down" if self.climb < 0 else "same"
 
 
+class Card(models.Model):
+    """A picture of a chart, as it is served. Only the newest snapshot of a listener and time range keeps any."""
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="cards", db_index=False)
+    kind = models.CharField(max_length=40, help_text=_("The end of its address."))
+    language = models.CharField(max_length=10)
+    # What it was drawn with, beside the chart: where one of them is another now, it is drawn anew.
+    design = models.CharField(max_length=12)
+    listener_changed_at = models.DateTimeField()
+    # SVG is compressed (gzip), PNG is as it is.
+    body = models.BinaryField()
+    digest = models.CharField(max_length=32, help_text=_("SHA-256 of what is served, shortened."))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["snapshot", "kind", "language"], name="one_card_of_a_kind_a_language"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.language}"
+
+
 class RefreshRun(models.Model):
     """How one refresh went, good or bad."""
 

@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
-from tracks.views import chart, data, history, listeners, me, refresh, site, year
+from tracks.views import chart, data, history, listeners, me, refresh, share, site, year
 from tracks.views.embed import embed, oembed
 from tracks.views.feed import feed
 
@@ -45,6 +45,11 @@ chart_patterns = [
     path("history/<int:pk>/", history.snapshot, name="snapshot"),
     path("tracks/<slug:spotify_id>/", chart.track, name="track"),
     path("year/<int:year>/", year.year, name="year"),
+    path("card.png", share.card, {"kind": "card.png"}, name="card"),
+    path("card-tall.png", share.card, {"kind": "card-tall.png"}, name="card_tall"),
+    path("receipt.png", share.card, {"kind": "receipt.png"}, name="receipt"),
+    path("receipt.svg", share.card, {"kind": "receipt.svg"}, name="receipt_svg"),
+    path("year/<int:year>/<slug:line>.png", share.line, name="year_card"),
     path("feed.atom", feed, name="feed"),
     path("embed/", embed, name="embed"),
     path("tracks.json", data.tracks_json, name="tracks_json"),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.http import HttpResponse
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -17,3 +19,11 @@ def shared(*parameters: str) -> Callable[[View], View]:
         return view
 
     return decorate
+
+
+def lasting(response: HttpResponse, version: str) -> None:
+    """Says of an answer to `@shared` that at the address with `?v=` and this version it never changes.
+
+    Without it, or with another one, the same answer is there, for as long as any page.
+    """
+    response.lasting_version = version  # type: ignore[attr-defined]

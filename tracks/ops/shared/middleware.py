@@ -22,6 +22,8 @@ from tracks.ops.shared.version import Versions
 # The first pages of some 3,000 listeners as browsers ask for them (gzip); a worker stays below 150 MiB with them.
 MOST_BYTES = 48 * 1024 * 1024
 
+LASTING = "public, max-age=31536000, immutable"
+
 # Nobody can know whether a listener is private now: so long a copy of theirs stands while the database is away. The
 # host's stand for as long as it takes: the front page is always public.
 UNKNOWN_SECONDS = 2.0
@@ -84,6 +86,8 @@ class SharedPages:
 
     def answer(self, request: HttpRequest, page: Page, *, age: float) -> HttpResponse:
         response = SharedResponse(page, age=age)
+        if page.lasting_version and request.GET.get("v") == page.lasting_version:
+            response.headers["Cache-Control"] = LASTING
         if "HTTP_IF_NONE_MATCH" in request.META or "HTTP_IF_MODIFIED_SINCE" in request.META:
             return get_conditional_response(request, page.etag, page.last_modified, response) or response
         return response

@@ -22,7 +22,7 @@ OVERHEAD_BYTES = 4096
 class Page:
     """An answer as it was rendered, and of which version of the charts.
 
-    `pairs` are the headers once more, as the server takes them.
+    `pairs` are the headers once more, as the server takes them. With `?v=` and `lasting_version` it never changes.
     """
 
     body: bytes
@@ -30,6 +30,7 @@ class Page:
     pairs: list[tuple[str, str]]
     etag: str
     version: Version
+    lasting_version: str = ""
 
     @classmethod
     def of(cls, response: HttpResponse, *, version: Version, encoding: str) -> "Page":
@@ -38,14 +39,14 @@ class Page:
         # Weak: the same for each encoding of the body.
         etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = response.headers
-        if encoding == "gzip":
+        if encoding == "gzip" and headers.get("Content-Type") != "image/png":
             body = gzip.compress(body, 6)
             headers["Content-Encoding"] = "gzip"
         headers["Content-Length"] = str(len(body))
         headers["ETag"] = etag
         if version and version[1]:
             headers["Last-Modified"] = http_date(version[1].timestamp())
-        return cls(body=body, headers=headers, pairs=list(headers.items()), etag=etag, version=version)
+        return cls(body=body, headers=headers, pairs=list(headers.items()), etag=etag, version=version, lasting_version=getattr(response, "lasting_version", ""))
 
     @property
     def last_modified(self) -> int | None:
