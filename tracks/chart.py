@@ -40,8 +40,9 @@ class ReleaseYears:
 class Chart:
     """A listener's chart, compared with the one before it.
 
-    `updated_at` (UTC) is None until the first refresh. `since` (UTC) is until when the chart before it stood, None if
-    there was none; `left` are that one's songs which are not in this one, in their order there.
+    `updated_at` (UTC) and `number` (the snapshot's) are None until the first refresh. `since` (UTC) is until when the
+    chart before it stood, None if there was none; `left` are that one's songs which are not in this one, in their order
+    there.
     """
 
     time_range: TimeRange
@@ -49,6 +50,7 @@ class Chart:
     placements: list[Placement] = field(default_factory=list)
     since: datetime | None = None
     left: list[Track] = field(default_factory=list)
+    number: int | None = None
 
     @property
     def count(self) -> int:
@@ -106,6 +108,7 @@ def current(listener: Listener | None, time_range: TimeRange) -> Chart:
         placements=current,
         since=before.confirmed_at if before else None,
         left=[placement.track for placement in placements if placement.track_id not in stayed],
+        number=now.pk,
     )
 
 

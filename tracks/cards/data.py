@@ -13,15 +13,16 @@ from typing import Any
 from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from tracks.addresses import chart_url
+from tracks.cards.draw import Format
 from tracks.models import Listener, Placement, Snapshot, TimeRange, Track
 from tracks.templatetags.chart import headline
 from tracks.year import Counted, Year
 
 # The pictures of a chart, by the end of their address: the template, how many songs at most, and the format.
-KINDS: Mapping[str, tuple[str, int, str]] = {
+KINDS: Mapping[str, tuple[str, int, Format]] = {
     "card.png": ("card", 5, "png"),
     "card-tall.png": ("card-tall", 10, "png"),
     "receipt.png": ("receipt", 20, "png"),
@@ -65,12 +66,12 @@ def of_chart(listener: Listener, snapshot: Snapshot, placements: list[Placement]
     seconds = sum(_seconds(placement.track) for placement in shown)
     time_range = TimeRange(snapshot.time_range)
     return _of_site(listener, time_range, snapshot.first_seen_at.date()) | {
-        "facts": str(time_range.label),
+        "facts": said(_("Top songs on Spotify, %(range)s") % {"range": time_range.in_sentence}),
         "headline": headline(time_range, len(placements)),
         "songs": [_song(placement) for placement in shown],
         "songs-label": _("Songs"),
         "total-label": _("Playing time"),
-        "total": f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}",
+        "total": _length(seconds),
         "thanks": _("Thank you for listening"),
         "number": str(snapshot.pk),
         "bars": bars(str(snapshot.pk)),
@@ -84,8 +85,10 @@ def of_year(listener: Listener, year: Year, line: str) -> dict[str, Any] | None:
         return None
     number, track, sentence, names = told
     return _of_site(listener, year.time_range, year.last_day) | {
-        "facts": _("%(year)s in songs, of the charts kept here, %(range)s")
-        % {"year": year.year, "range": year.time_range.in_sentence},
+        "facts": said(
+            _("Top songs on Spotify in %(year)s, by the charts kept here, %(range)s")
+            % {"year": year.year, "range": year.time_range.in_sentence}
+        ),
         "number": number,
         "title": said(track.name) if track else None,
         "artist": said(track.artist if track else names),
@@ -100,25 +103,39 @@ def lines(year: Year) -> list[str]:
         ("number-one", year.at_number_one), ("most-days", year.in_the_chart), ("climb", year.climb),
         ("comebacks", year.comebacks), ("oldest", year.oldest), ("songs", year.songs), ("wonders", year.wonders),
     ]  # fmt: skip
-    return [name for name, found in named if found] + [f"first-{first.month:%m}" for first in year.firsts]
+    return [name for name, found in named if found] + [f"first-{first.month.month}" for first in year.firsts]
 
 
 def _told(year: Year, line: str) -> tuple[str, Track | None, str, str] | None:
     """The number, the song, the rest of the sentence, and the songs' names where it is about several."""
     if line not in lines(year):
         return None
-    counted: dict[str, tuple[Counted | None, str]] = {
-        "number-one": (year.at_number_one, ngettext("at number one longest: %(n)d day", "at number one longest: %(n)d days", _n(year.at_number_one))),
-        "most-days": (year.in_the_chart, ngettext("in the chart longest: %(n)d day", "in the chart longest: %(n)d days", _n(year.in_the_chart))),
-        "climb": (year.climb, ngettext("the biggest climb from one chart to the next: %(n)d place", "the biggest climb from one chart to the next: %(n)d places", _n(year.climb))),
-        "comebacks": (year.comebacks, ngettext("came back most often: %(n)d time", "came back most often: %(n)d times", _n(year.comebacks))),
-    }  # fmt: skip
-    if line in counted:
-        found, sentence = counted[line]
-        assert found
+    counted: dict[str, tuple[Counted | None, Any]] = {
+        "number-one": (
+            year.at_number_one,
+            ngettext_lazy("at number one longest: %(n)d day", "at number one longest: %(n)d days", "n"),
+        ),
+        "most-days": (
+            year.in_the_chart,
+            ngettext_lazy("in the chart longest: %(n)d day", "in the chart longest: %(n)d days", "n"),
+        ),
+        "climb": (
+            year.climb,
+            ngettext_lazy(
+                "the biggest climb from one chart to the next: %(n)d place",
+                "the biggest climb from one chart to the next: %(n)d places",
+                "n",
+            ),
+        ),
+        "comebacks": (
+            year.comebacks,
+            ngettext_lazy("came back most often: %(n)d time", "came back most often: %(n)d times", "n"),
+        ),
+    }
+    found, sentence = counted.get(line, (None, ""))
+    if found:
         return str(found.n), found.track, sentence % {"n": found.n}, ""
-    if line == "oldest":
-        assert year.oldest
+    if line == "oldest" and year.oldest:
         return str(year.oldest.release_year), year.oldest, _("the oldest release"), ""
     if line == "songs":
         songs = ngettext("%(n)d song in these charts,", "%(n)d different songs in these charts,", year.songs)
@@ -128,19 +145,14 @@ def _told(year: Year, line: str) -> tuple[str, Track | None, str, str] | None:
         n = year.wonder_count
         sentence = ngettext("%(n)d song for one day only", "%(n)d songs for one day only", n) % {"n": n}
         return str(n), None, sentence, ", ".join(track.name for track in year.wonders)
-    first = next(first for first in year.firsts if line == f"first-{first.month:%m}")
+    first = next(first for first in year.firsts if line == f"first-{first.month.month}")
     month = date_format(first.month, "YEAR_MONTH_FORMAT")
     return date_format(first.month, "M"), first.track, _("the first new song of %(month)s") % {"month": month}, ""
 
 
-def _n(counted: Counted | None) -> int:
-    return counted.n if counted else 0
-
-
 def _of_site(listener: Listener, time_range: TimeRange, day: date) -> dict[str, Any]:
-    whose = _("%(name)s’s top songs on Spotify") % {"name": listener.called}
     return {
-        "kicker": said(whose if listener.called else _("The host’s top songs on Spotify")),
+        "whose": said(listener.called or settings.SITE_NAME),
         "site": said(settings.SITE_NAME),
         "address": said(_shown(chart_url(listener, "index", time_range=time_range))),
         "date": date_format(day, "DATE_FORMAT"),
@@ -159,7 +171,7 @@ def _song(placement: Placement) -> dict[str, Any]:
         "position": placement.position,
         "title": said(track.name),
         "artist": said(track.artist),
-        "length": f"{_seconds(track) // 60}:{_seconds(track) % 60:02}",
+        "length": _length(_seconds(track)),
         "url": track.url if track.url.startswith(SPOTIFY) else "",
     }
 
@@ -167,6 +179,11 @@ def _song(placement: Placement) -> dict[str, Any]:
 def _seconds(track: Track) -> int:
     """Rounded, so that the lengths that are shown add up to the total that is shown."""
     return (track.duration_ms + 500) // 1000
+
+
+def _length(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
 
 
 def said(text: str) -> dict[str, Any]:
@@ -194,9 +211,15 @@ def bars(number: str) -> list[int]:
 def with_words(svg: bytes, data: Mapping[str, Any]) -> bytes:
     """The receipt for those who cannot see it: typst draws letters as shapes, so the words are added beside them."""
     songs = data["songs"]
-    title = f"{data['kicker']['text']}: {data['headline']}"
+    title = f"{data['whose']['text']}: {data['headline']}"
     told = [f"{_in_words(song)}, {song['length']}" for song in songs]
-    told += [f"{data['total-label']} {data['total']}", data["date"], data["address"]["text"], f"№ {data['number']}"]
+    told += [
+        data["facts"]["text"],
+        f"{data['total-label']} {data['total']}",
+        data["date"],
+        data["address"]["text"],
+        f"No. {data['number']}",
+    ]
     names = {escape(song["url"]): escape(_in_words(song)) for song in songs}
     text = svg.decode()
     for url, name in names.items():
@@ -213,5 +236,3 @@ def _in_words(song: Mapping[str, Any]) -> str:
 
 def _sentences(parts: Iterable[str]) -> str:
     return "; ".join(parts)
-
-

@@ -1,12 +1,13 @@
 """From data to a picture, by typst. It takes 80 MB once it is loaded: nothing but the drawing process may call this."""
 
+import contextlib
 import functools
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 FOLDER = Path(__file__).parent
 FONTS = FOLDER / "fonts"
@@ -21,11 +22,14 @@ EMOJI = [
 PIXELS_PER_INCH = 72.0
 
 
+Format = Literal["png", "svg"]
+
+
 class CannotDraw(Exception):
     """No picture can be made here; the text says why."""
 
 
-def draw(template: str, data: Mapping[str, Any], *, file_format: str) -> bytes:
+def draw(template: str, data: Mapping[str, Any], *, file_format: Format) -> bytes:
     """The picture of this template ("card", ...) as `png` or `svg`.
 
     `data` travels as JSON, so that no title is ever taken for typst's language. Raises CannotDraw.
@@ -35,7 +39,7 @@ def draw(template: str, data: Mapping[str, Any], *, file_format: str) -> bytes:
     except ImportError:
         raise CannotDraw("typst is not installed") from None
     try:
-        picture = typst.compile(
+        return typst.compile(
             str(FOLDER / f"{template}.typ"),
             root=str(FOLDER),
             font_paths=_fonts(),
@@ -45,8 +49,6 @@ def draw(template: str, data: Mapping[str, Any], *, file_format: str) -> bytes:
         )
     except RuntimeError as error:  # typst.TypstError is one
         raise CannotDraw(f"{template}: {str(error).splitlines()[0]}") from None
-    assert isinstance(picture, bytes)
-    return picture
 
 
 @functools.cache
@@ -56,20 +58,12 @@ def _fonts() -> Any:
 
     if not any(FONTS.glob("*.ttf")):
         raise CannotDraw(f"there are no fonts in {FONTS}")
-    folders = [FONTS, *filter(None, [cjk_folder()])]
-    emoji = emoji_file()
-    if emoji:
-        # Its folder may hold a thousand others.
-        (Path(_folder().name) / emoji.name).symlink_to(emoji)
-        folders.append(Path(_folder().name))
+    folders = [FONTS, cjk_folder(), emoji_folder()]
     return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder) for folder in folders]
+        include_system_fonts=False,
+        include_embedded_fonts=False,
+        font_paths=[str(folder) for folder in folders if folder],
     )
-
-
-@functools.cache
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="top-twenty-emoji-")
 
 
 def cjk_folder() -> Path | None:
@@ -87,12 +81,28 @@ def emoji_file() -> Path | None:
     return next((file for file in EMOJI if os.access(file, os.R_OK)), None)
 
 
+def emoji_folder() -> Path | None:
+    """A folder with that font alone: beside it there may be a thousand others."""
+    file = emoji_file()
+    if file is None:
+        return None
+    folder = Path(_folder().name)
+    with contextlib.suppress(FileExistsError):
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+@functools.cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="top-twenty-emoji-")
+
+
 def troubles() -> Iterator[tuple[str, str]]:
     """What keeps pictures from being made, or made whole, each with its cure; draws one to see."""
     try:
         draw("year", SPECIMEN, file_format="png")
     except CannotDraw as error:
-        yield f"no picture can be made: {error}.", "Run: pip install -r requirements.txt, or set CARDS=off."
+        yield f"no picture can be made: {error}.", "Run: pip install -r requirements.txt, or set CARDS=off"
         return
     if cjk_folder() is None:
         yield "Chinese, Japanese and Korean titles cannot be drawn.", "Run: pip install -r requirements.txt"
@@ -105,8 +115,8 @@ def _line(text: str) -> dict[str, Any]:
 
 
 SPECIMEN = {
-    "kicker": _line("Top songs on Spotify"),
-    "facts": "2026",
+    "whose": _line("Top songs on Spotify"),
+    "facts": _line("2026"),
     "number": "1",
     "title": _line("Title"),
     "artist": _line("Artist"),

@@ -84,13 +84,12 @@ def wake(*, snapshot: int | None = None, kind: str = "") -> "subprocess.Popen[st
 
 def _see_out(process: "subprocess.Popen[str]") -> None:
     """Reads the process's last words and its exit status, so that neither is left behind."""
-    assert process.stderr
-    with process.stderr as stream:
-        last_words = (stream.read() or "").strip()[-MOST_OF_LAST_WORDS:]
-    status = process.wait()
-    if status:
+    _, last_words = process.communicate()
+    if process.returncode:
         logger.warning(
-            "Cards could not be drawn (exit status %s; manage.py doctor looks why): %s", status, " ".join(last_words.split())
+            "Cards could not be drawn (exit status %s; manage.py doctor looks why): %s",
+            process.returncode,
+            " ".join(last_words.split())[-MOST_OF_LAST_WORDS:],
         )
 
 
@@ -101,7 +100,9 @@ def take_lock(*, of_one: bool) -> int | None:
     drawing of one snapshot's, for which somebody waits.
     """
     # One for each user and site; another site's, or another design's, is another matter.
-    site = hashlib.sha256(f"{os.getuid()} {settings.BASE_DIR} {settings.DATABASES['default']['NAME']} {design()}".encode())
+    site = hashlib.sha256(
+        f"{os.getuid()} {settings.BASE_DIR} {settings.DATABASES['default']['NAME']} {design()}".encode()
+    )
     name = f"top-twenty-cards-{site.hexdigest()[:16]}{'-one' if of_one else ''}.lock"
     try:
         lock = os.open(_folder() / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

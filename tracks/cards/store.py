@@ -43,6 +43,11 @@ def body_of(card: Card) -> bytes:
     return gzip.decompress(body) if card.kind.endswith(".svg") else body
 
 
+def packed(kind: str, body: bytes) -> bytes:
+    """The file as it is kept."""
+    return gzip.compress(body, 6, mtime=0) if kind.endswith(".svg") else body
+
+
 def missing() -> list[int]:
     """Of those whose page others may see, the newest snapshots that have songs and lack a picture; the latest first.
 
@@ -127,7 +132,7 @@ def _card(snapshot: Snapshot, kind: str, language: str, design: str, body: bytes
         language=language,
         design=design,
         listener_changed_at=snapshot.listener.changed_at,
-        body=gzip.compress(body, 6, mtime=0) if kind.endswith(".svg") else body,
+        body=packed(kind, body),
         digest=hashlib.sha256(body).hexdigest()[:32],
     )
 

@@ -17,6 +17,7 @@ from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
 from tracks.views.decorators import of_listener, on_loopback_literal, time_range_or_404
 from tracks.views.me import has_credentials
+from tracks.views.share import offer
 
 # Of the refreshes in the host's bar.
 RUNS_SHOWN = 10
@@ -42,6 +43,7 @@ def index(request: HttpRequest, listener: Listener | None) -> HttpResponse:
         "time_range": time_range,
         "chart": chart,
         "records": songs.records(listener, chart) if settings.HISTORY_DAYS else {},
+        "share": offer(request, listener, chart),
     }
     if listener.is_user(request.user):
         context |= {"me": listener, "runs": listener.runs.order_by("-started_at")[:RUNS_SHOWN]}

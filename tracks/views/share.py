@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
@@ -13,10 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tracks import year as years
+from tracks.addresses import chart_url
 from tracks.cards import data, process, store
+from tracks.chart import Chart
 from tracks.models import Card, Listener, Snapshot
 from tracks.ops.shared import lasting, shared
 from tracks.views.decorators import of_listener, time_range_or_404
+from tracks.views.embed import fields
 
 # For a picture that is being drawn, in seconds; and how many visitors of one worker wait at a time.
 PATIENCE = 4.0
@@ -113,6 +117,32 @@ def _wait(listener: Listener, snapshot: Snapshot, *, kind: str, language: str, d
 def _has_failed(snapshot: Snapshot, kind: str) -> bool:
     """Whether it could not be drawn a moment ago."""
     return time.monotonic() - _failed.get((snapshot.pk, kind), float("-inf")) < NOT_AGAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What the chart's page offers to carry elsewhere; `version` is that of the pictures, "" where none are made."""
+
+    address: str
+    embed: str
+    version: str
+    day: str
+    is_seen_by_others: bool
+
+
+def offer(request: HttpRequest, listener: Listener, chart: Chart) -> Offer | None:
+    """None while there are no songs."""
+    if chart.number is None or not chart.placements or not chart.updated_at:
+        return None
+    frame = fields(request, listener, chart.time_range, maxwidth=None, maxheight=None)
+    address = request.build_absolute_uri(chart_url(listener, "index", time_range=chart.time_range))
+    return Offer(
+        address=address,
+        embed=frame["html"],
+        version=data.version(listener, chart.number) if settings.CARDS else "",
+        day=f"{chart.updated_at:%Y-%m-%d}",
+        is_seen_by_others=listener.visibility != Listener.Visibility.PRIVATE,
+    )
 
 
 def language_or_404(request: HttpRequest) -> str:

@@ -30,6 +30,7 @@ def year(request: HttpRequest, listener: Listener | None, year: int) -> HttpResp
         "section": "history",
         "time_range": time_range,
         "year": told,
+        "has_cards": settings.CARDS,
         "older": year - 1 if year - 1 in known else None,
         "newer": year + 1 if year + 1 in known else None,
     }

@@ -121,7 +121,8 @@ class Command(BaseCommand):
             f"past.remember(days={PAST_DAYS}, days_of_others={PAST_DAYS_OF_OTHERS})",
             f"past.live_through_at({simulator.url!r}, days={DAYS}, accounts={list(PEOPLE)})",
         ]
-        self.manage(environment, "shell", "--no-imports", "--command", "; ".join(code))
+        # Nobody looks at the pictures of those days.
+        self.manage(environment | {"CARDS": "off"}, "shell", "--no-imports", "--command", "; ".join(code))
 
     def manage(self, environment: dict[str, str], *arguments: str) -> None:
         # In a session of its own, Ctrl-C stops it through this process, without a traceback.

@@ -46,7 +46,14 @@ class Page:
         headers["ETag"] = etag
         if version and version[1]:
             headers["Last-Modified"] = http_date(version[1].timestamp())
-        return cls(body=body, headers=headers, pairs=list(headers.items()), etag=etag, version=version, lasting_version=getattr(response, "lasting_version", ""))
+        return cls(
+            body=body,
+            headers=headers,
+            pairs=list(headers.items()),
+            etag=etag,
+            version=version,
+            lasting_version=getattr(response, "lasting_version", ""),
+        )
 
     @property
     def last_modified(self) -> int | None:

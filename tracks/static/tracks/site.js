@@ -85,3 +85,29 @@ for (const lines of document.querySelectorAll(".bump .lines")) {
   });
   lines.addEventListener("focusout", () => { held = null; });
 }
+
+// The phone's own way to pass on a chart: as a picture where it takes files, as an address anywhere.
+for (const button of document.querySelectorAll("button[data-share]")) {
+  button.hidden = !navigator.share;
+  let files = [];
+  // Fetched when the part is opened: browsers want the sheet to follow the touch at once.
+  button.closest("details").addEventListener("toggle", async () => {
+    if (button.hidden || files.length || !button.dataset.picture || !navigator.canShare) return;
+    try {
+      const answer = await fetch(button.dataset.picture);
+      if (answer.redirected || !answer.ok) return; // no picture of this chart
+      const file = new File([await answer.blob()], "top-songs.png", { type: "image/png" });
+      if (navigator.canShare({ files: [file] })) files = [file];
+    } catch {
+      // Without a network there is nothing to share.
+    }
+  });
+  button.addEventListener("click", async () => {
+    const what = { title: document.title, url: button.dataset.share };
+    try {
+      await navigator.share(files.length ? { ...what, files } : what);
+    } catch {
+      // Whoever closes the sheet has decided.
+    }
+  });
+}
