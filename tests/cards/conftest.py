@@ -16,6 +16,8 @@ def drawing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CARDS = True
     for name, value in environment(CARDS="on", DJANGO_SETTINGS_MODULE="spotify_top.settings").items():
         monkeypatch.setenv(name, value)
+    # Other tests are at work on this machine.
+    monkeypatch.setattr(share, "PATIENCE", 30)
     share._failed.clear()
 
 

@@ -48,7 +48,7 @@ def draw_after_refresh(*, listener: Listener, result: RefreshResult, **kwargs: o
 
 
 def wake(*, snapshot: int | None = None, kind: str = "") -> "subprocess.Popen[str] | None":
-    """Starts the drawing of what is missing, or of one snapshot's; None if such a one is at work here already.
+    """Starts the drawing of what is missing, or of one snapshot's, this kind first; None if one is at work already.
 
     The lock is taken here and handed over, so that of many refreshes at once one starts a process. What is missing
     must be committed before: a process that is at work looks once more after it has let go.

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.conf import settings
 from django.db import transaction
@@ -80,8 +80,8 @@ def _wanted() -> int:
     return len(words.KINDS) * len(settings.LANGUAGES)
 
 
-def draw_chart(pk: int) -> int:
-    """Draws and stores every picture of this snapshot's chart; how many. Raises CannotDraw.
+def draw_chart(pk: int, kinds: Collection[str] = tuple(words.KINDS)) -> int:
+    """Draws and stores the pictures of this snapshot's chart, in each language; how many. Raises CannotDraw.
 
     It is 0 if the snapshot is gone, has no songs, or is not the newest any more.
     """
@@ -92,7 +92,8 @@ def draw_chart(pk: int) -> int:
     cards = []
     for language in languages():
         with translation.override(language):
-            for kind, (template, songs, file_format) in words.KINDS.items():
+            for kind in kinds:
+                template, songs, file_format = words.KINDS[kind]
                 said = words.of_chart(snapshot.listener, snapshot, placements, songs=songs)
                 body = draw(template, said, file_format=file_format)
                 if file_format == "svg":

@@ -99,7 +99,7 @@ def _wait(listener: Listener, snapshot: Snapshot, *, kind: str, language: str, d
     ends_at = time.monotonic() + PATIENCE
     ours = None
     while time.monotonic() < ends_at:
-        ours = ours or process.wake(snapshot=snapshot.pk, kind="" if kind in data.KINDS else kind)
+        ours = ours or process.wake(snapshot=snapshot.pk, kind=kind)
         has_ended = ours is not None and ours.poll() is not None
         card = store.find(listener, snapshot, kind=kind, language=language, design=design)
         if card or has_ended:

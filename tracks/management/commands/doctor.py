@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from django.utils import timezone
 
+from tracks.cards import draw
 from tracks.models import Listener
 from tracks.ops import queue
 from tracks.spotify.clock import clock_ahead
@@ -56,6 +57,8 @@ class Command(BaseCommand):
         if database.is_fine:
             yield from sign_in_findings()
             yield from (Finding(*found) for found in queue.look())
+        if settings.CARDS:
+            yield from card_findings()
 
 
 def settings_findings() -> Iterator[Finding]:
@@ -210,3 +213,12 @@ def sign_in_findings() -> Iterator[Finding]:
         )
     else:
         yield Finding(True, f"Refresh, the last good one {naturaltime(host.refreshed_at)}")
+
+
+def card_findings() -> Iterator[Finding]:
+    """Draws one, which loads typst into this process."""
+    troubles = list(draw.troubles())
+    for what, cure in troubles:
+        yield Finding(False, f"Cards: {what}", cure)
+    if not troubles:
+        yield Finding(True, "Cards can be drawn, in every script")

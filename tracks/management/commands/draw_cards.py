@@ -4,12 +4,14 @@ import contextlib
 import os
 import resource
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from tracks.cards import process, store
+from tracks.cards.data import KINDS
 from tracks.cards.draw import CannotDraw
 
 # A snapshot's pictures take a second at most. After this the kernel ends the process, whatever it is at.
@@ -26,11 +28,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--snapshot", type=int, help="only this one's, whoever may see it")
-        parser.add_argument("--kind", help="of the snapshot: this line of a year alone, such as year-2026-climb.png")
+        parser.add_argument(
+            "--kind",
+            help="of the snapshot: this one first (card.png), or a line of a year alone (year-2026-climb.png)",
+        )
         parser.add_argument("--lock", type=int, help="the open file that holds the lock, from who started this")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stand_back()
+        if options["snapshot"] is None:
+            os.nice(10)  # everybody else goes first; for one snapshot's somebody waits
         lock = options["lock"]
         if lock is None:
             lock = process.take_lock(of_one=options["snapshot"] is not None)
@@ -39,7 +46,7 @@ class Command(BaseCommand):
             return
         try:
             if options["snapshot"] is not None:
-                count = self.draw(options["snapshot"], options["kind"])
+                count = self.draw_one(options["snapshot"], options["kind"])
             else:
                 count = self.draw_missing(lock)
         except (DatabaseError, InterfaceError) as error:
@@ -57,7 +64,7 @@ class Command(BaseCommand):
                 while left := [pk for pk in store.missing() if pk not in failed]:
                     for pk in left:
                         try:
-                            count += (drawn := self.draw(pk))
+                            count += (drawn := bounded(store.draw_chart, pk))
                         except CannotDraw as error:
                             failed[pk] = error
                             if len(failed) >= MOST_FAILURES:
@@ -76,16 +83,26 @@ class Command(BaseCommand):
             raise errors[0]
         return count
 
-    def draw(self, pk: int, kind: str | None = None) -> int:
-        signal.alarm(MOST_SECONDS)
-        count = store.draw_line(pk, kind) if kind else store.draw_chart(pk)
+    def draw_one(self, pk: int, kind: str | None) -> int:
+        """Draws what somebody waits for, and then what they will want next."""
+        if kind and kind not in KINDS:
+            return bounded(store.draw_line, pk, kind)
+        first = [name for name in KINDS if name == kind]
+        rest = [name for name in KINDS if name != kind]
+        return sum(bounded(store.draw_chart, pk, kinds) for kinds in (first, rest) if kinds)
+
+
+def bounded(draw: Callable[..., int], *arguments: Any) -> int:
+    """What it returns; the kernel ends the process if it takes too long."""
+    signal.alarm(MOST_SECONDS)
+    try:
+        return draw(*arguments)
+    finally:
         signal.alarm(0)
-        return count
 
 
 def stand_back() -> None:
-    """Everybody else goes first: by the processor, and where memory is short this process is the one that ends."""
-    os.nice(10)
+    """Where memory is short, this process is the one that ends."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
