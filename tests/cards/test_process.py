@@ -45,7 +45,7 @@ def woken(drawing: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(process, "wake", keep)
     yield started
     for one in started:
-        wait_until(lambda one=one: one.returncode is not None, seconds=20)
+        one.wait(20)
 
 
 def new_chart(simulator: Simulator, time_range: str = "short_term") -> None:
@@ -201,7 +201,7 @@ def test_a_machine_that_can_start_no_process_refreshes_all_the_same(
     def refuse(*args: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     new_chart(simulator)
     assert [line for line in caplog.messages if "no process could be started" in line]
     lock = process.take_lock(of_one=False)
@@ -237,9 +237,14 @@ def test_who_comes_while_the_lock_is_let_go_is_not_forgotten(host: Browser, monk
     late = newest("medium_term")
     late.cards.all().delete()
     answers = [[newest().pk], [], [late.pk], [late.pk], [], []]
-    drawn = []
+    drawn: list[int] = []
+
+    def draw(pk: int) -> int:
+        drawn.append(pk)
+        return ALL
+
     monkeypatch.setattr(store, "missing", lambda: answers.pop(0))
-    monkeypatch.setattr(store, "draw_chart", lambda pk: drawn.append(pk) or ALL)
+    monkeypatch.setattr(store, "draw_chart", draw)
     monkeypatch.setattr("tracks.management.commands.draw_cards.stand_back", lambda: None)
     call_command("draw_cards")
     assert drawn == [newest().pk, late.pk] and answers == []

@@ -139,9 +139,14 @@ def test_invented_versions_do_not_fill_the_copies_and_a_copy_takes_no_query(
 ) -> None:
     monkeypatch.setattr(copies.PageStore, "get", GET)
     monkeypatch.setattr(version, "CHECK_SECONDS", 600)
-    put = []
+    put: list[Any] = []
     keep = copies.PageStore.put
-    monkeypatch.setattr(copies.PageStore, "put", lambda self, key, page: (put.append(key), keep(self, key, page)))
+
+    def noted(self: copies.PageStore, key: Any, page: copies.Page) -> None:
+        put.append(key)
+        keep(self, key, page)
+
+    monkeypatch.setattr(copies.PageStore, "put", noted)
     right = data.version(cards, number())
     visitor.get("/card.png")
     visitor.get("/card.png?v=invented")
@@ -200,9 +205,9 @@ def test_an_unlisted_listeners_picture_is_there_and_never_lasts(ana: Browser, vi
     for snapshot in listener.snapshots.all():
         snapshot.cards.all().delete()
         invent(snapshot)
-    snapshot = store.newest(listener, "short_term")
-    assert snapshot
-    response = visitor.get(f"/@ana/card.png?v={data.version(listener, snapshot.pk)}")
+    current = store.newest(listener, "short_term")
+    assert current
+    response = visitor.get(f"/@ana/card.png?v={data.version(listener, current.pk)}")
     assert response.status_code == 200 and response["Cache-Control"] == "no-cache"
     assert response["X-Robots-Tag"] == "noindex"
     say(ana, visibility="private")
