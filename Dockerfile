@@ -12,6 +12,10 @@ ENV PATH=/venv/bin:$PATH \
     BIND=0.0.0.0 \
     PORT=8000
 WORKDIR /app
+# Emoji on the pictures to share; every other font comes with the site or its packages.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends fonts-noto-color-emoji \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=build /venv /venv
 COPY manage.py gunicorn.conf.py ./
 COPY spotify_top spotify_top

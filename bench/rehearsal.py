@@ -159,6 +159,7 @@ def settings(database_url: str, spotify: int, broker: int) -> dict[str, str]:
         "LISTENERS": "open",
         "MAX_LISTENERS": "0",
         "REFRESH_MINUTES": "1440",
+        "CARDS": "off",
     }
 
 

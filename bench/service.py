@@ -32,6 +32,8 @@ def environment(simulator: Simulator, database_url: str, *, secret_key: str = "b
         "SPOTIPY_CLIENT_SECRET": simulator.client_secret,
         "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
         "SPOTIFY_API_URL": simulator.api_url,
+        # Whoever measures refreshes measures no drawing.
+        "CARDS": "off",
     }
 
 

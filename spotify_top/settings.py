@@ -46,7 +46,7 @@ REFRESH_MINUTES = env.number("REFRESH_MINUTES", 60, least=1, most=60 * 24 * 30)
 # The queue's broker; without one, cron refreshes.
 CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL")
 STAGING_DIR = env.folder("STAGING_DIR")
-# Pictures to share; they are drawn by a process that takes 100 MB for as long as it works.
+# Pictures to share; they are drawn by a process that takes up to 240 MB while it works.
 CARDS = env.flag("CARDS", default=True)
 REFRESH_TOKEN = env.text("REFRESH_TOKEN")
 METRICS_TOKEN = env.text("METRICS_TOKEN")

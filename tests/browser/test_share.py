@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SHEET = """
 window.shared = [];
 navigator.canShare = ({ files }) => files.every((file) => file.type === "image/png");
-navigator.share = async (what) => { window.shared.push({ url: what.url, files: (what.files ?? []).map((f) => f.size) }); };
+navigator.share = async ({ url, files = [] }) => { window.shared.push({ url, files: files.map((f) => f.size) }); };
 """
 
 

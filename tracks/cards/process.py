@@ -1,6 +1,6 @@
 """The drawing process: woken after a refresh and by a visitor whose picture is missing, alone on its machine.
 
-It takes 100 MB while it works, so it is never part of a web worker, a queue's worker or a refresh.
+It takes up to 240 MB while it works, so it is never part of a web worker, a queue's worker or a refresh.
 """
 
 import contextlib

@@ -30,7 +30,8 @@ def backup(path: Path) -> None:
             with closing(sqlite3.connect(part)) as target:
                 connection.connection.backup(target)
         else:
-            run("pg_dump", "--format=custom", "--no-owner", f"--file={part}")
+            # The pictures to share are drawn again.
+            run("pg_dump", "--format=custom", "--no-owner", "--exclude-table-data=tracks_card", f"--file={part}")
         part.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{path} cannot be written: {error}.") from error
