@@ -342,3 +342,9 @@ def test_threads_of_a_round_start_one_process_between_them(host: Browser, woken:
     found = list(woken)
     at_once(*[lambda: process.draw_after_refresh(listener=listener, result=result)] * 4)
     assert len(found) == len(woken) == 1
+
+
+def test_the_command_ends_and_the_drawing_goes_on_without_it(host: Browser, manage: Manage) -> None:
+    refreshed = manage("refresh_top_tracks", "--force", CARDS="on")
+    assert (refreshed.returncode, refreshed.stderr) == (0, "")
+    wait_until(lambda: Card.objects.count() == 3 * ALL and not drawers(), seconds=30)

@@ -1,4 +1,4 @@
-"""From data to a picture, by typst, which with its fonts takes 150 MB: nothing but the drawing process may call this."""
+"""From data to a picture, by typst, which takes 150 MB with its fonts: only the drawing process may call this."""
 
 import contextlib
 import functools
