@@ -11,19 +11,24 @@ from tests import factories
 from tests.browser.conftest import Visit, Visitor
 from tests.conftest import ROOT, Browser, Server
 from tests.people import made, say
+from tracks.cards import store
 from tracks.management.past import live_through, remember
 from tracks.models import Placement, Snapshot
 
 FOLDER: Path = ROOT / "docs" / "screenshots"
 
 
-def test_screenshots(visit: Visitor, simulator: Simulator) -> None:
+def test_screenshots(visit: Visitor, simulator: Simulator, settings: Any) -> None:
     factories.host(simulator)
     remember(days=364, days_of_others=0)
     live_through(days=2, shuffle=lambda time_range: simulator.shuffle("host", time_range))
     newest = Snapshot.objects.filter(time_range="short_term").latest("first_seen_at")
     placements = Placement.objects.filter(snapshot=newest)
     song = max(placements, key=lambda placement: placement.track.placements.count()).track
+    settings.SITE_URL = "https://top.example.com"
+    store.draw_chart(newest.pk)
+    for kind in ("card.png", "receipt.png"):
+        (FOLDER / kind).write_bytes(newest.cards.get(kind=kind, language="en").body)
     wide: Any = {"viewport": {"width": 1100, "height": 1000}}
     phone: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
     for name, path, options in (

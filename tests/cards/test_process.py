@@ -195,15 +195,23 @@ def test_without_typst_a_refresh_is_unharmed_and_the_plain_picture_stands_in(
 
 @pytest.mark.parametrize("error", [OSError(12, "Cannot allocate memory"), MemoryError()])
 def test_a_machine_that_can_start_no_process_refreshes_all_the_same(
-    host: Browser, simulator: Simulator, drawing: None, monkeypatch: pytest.MonkeyPatch, error: Exception,
+    host: Browser,
+    visitor: Browser,
+    simulator: Simulator,
+    drawing: None,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    error: Exception,
+) -> None:
     def refuse(*args: Any, **options: Any) -> None:
         raise error
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     new_chart(simulator)
-    assert [line for line in caplog.messages if "no process could be started" in line]
+    for _ in range(3):
+        assert visitor.get("/card.png").status_code == 302
+    told = [line for line in caplog.messages if "no process could be started" in line]
+    assert len(told) == 2, "by the refresh, and once by all visitors"
     lock = process.take_lock(of_one=False)
     assert lock is not None, "the lock is given back"
     os.close(lock)
@@ -268,7 +276,7 @@ def test_no_worker_ever_loads_typst_and_no_zombie_stays(
         assert len(workers) == 2
         for worker in workers:
             assert "typst" not in Path(f"/proc/{worker}/maps").read_text()
-            assert children(worker) == [], "a zombie"
+            wait_until(lambda: not children(worker))  # noqa: B023  (no zombie either)
         assert newest().cards.count() == ALL
     finally:
         server.stop()

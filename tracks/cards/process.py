@@ -32,6 +32,10 @@ MOST_OF_LAST_WORDS = 300
 logger = logging.getLogger(__name__)
 
 
+class NoProcess(Exception):
+    """None can be started here; the text says why."""
+
+
 @receiver(refresh_finished)
 def draw_after_refresh(*, listener: Listener, result: RefreshResult, **kwargs: object) -> None:
     """Wakes the drawing where pictures are missing now, and waits for nothing.
@@ -45,13 +49,15 @@ def draw_after_refresh(*, listener: Listener, result: RefreshResult, **kwargs: o
             wake()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("Whether cards are missing could not be asked: %s", type(error).__name__)
+    except NoProcess as error:
+        logger.warning("Cards are not drawn: %s", error)
 
 
 def wake(*, snapshot: int | None = None, kind: str = "") -> "subprocess.Popen[str] | None":
     """Starts the drawing of what is missing, or of one snapshot's, this kind first; None if one is at work already.
 
     The lock is taken here and handed over, so that of many refreshes at once one starts a process. What is missing
-    must be committed before: a process that is at work looks once more after it has let go.
+    must be committed before: a process that is at work looks once more after it has let go. Raises NoProcess.
     """
     lock = take_lock(of_one=snapshot is not None)
     if lock is None:
@@ -74,8 +80,7 @@ def wake(*, snapshot: int | None = None, kind: str = "") -> "subprocess.Popen[st
             start_new_session=True,
         )
     except (OSError, MemoryError) as error:
-        logger.warning("Cards are not drawn, no process could be started: %s", type(error).__name__)
-        return None
+        raise NoProcess(f"no process could be started ({type(error).__name__})") from None
     finally:
         os.close(lock)
     threading.Thread(target=_see_out, args=(process,), name="cards", daemon=True).start()
@@ -94,7 +99,7 @@ def _see_out(process: "subprocess.Popen[str]") -> None:
 
 
 def take_lock(*, of_one: bool) -> int | None:
-    """The open file whose lock is now this process's, or None if another has it. Closing it lets go.
+    """The open file whose lock is now this process's, or None if another has it. Closing it lets go. Raises NoProcess.
 
     There are two: of the drawing of all that is missing, which may take long after a round of thousands, and of the
     drawing of one snapshot's, for which somebody waits.
@@ -107,8 +112,7 @@ def take_lock(*, of_one: bool) -> int | None:
     try:
         lock = os.open(_folder() / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        logger.warning("Cards are not drawn, there is no place for a lock: %s", error.strerror)
-        return None
+        raise NoProcess(f"there is no place for a lock ({error.strerror})") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,5 +1,6 @@
 """Pictures of a chart, as they were drawn by tracks.cards; a picture that is missing is waited for, a little."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -32,6 +33,8 @@ MOST_REMEMBERED = 1000
 
 # Nothing but shapes, and emoji as images within the file.
 SVG_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+logger = logging.getLogger(__name__)
 
 _places = threading.BoundedSemaphore(MOST_WAITING)
 _failed: OrderedDict[tuple[int, str], float] = OrderedDict()
@@ -99,8 +102,12 @@ def _wait(listener: Listener, snapshot: Snapshot, *, kind: str, language: str, d
     ends_at = time.monotonic() + PATIENCE
     ours = None
     while time.monotonic() < ends_at:
-        ours = ours or process.wake(snapshot=snapshot.pk, kind=kind)
-        has_ended = ours is not None and ours.poll() is not None
+        try:
+            ours = ours or process.wake(snapshot=snapshot.pk, kind=kind)
+            has_ended = ours is not None and ours.poll() is not None
+        except process.NoProcess as error:
+            logger.warning("Cards are not drawn: %s", error)
+            has_ended = True
         card = store.find(listener, snapshot, kind=kind, language=language, design=design)
         if card or has_ended:
             if card is None:

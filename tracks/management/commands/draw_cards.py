@@ -39,8 +39,11 @@ class Command(BaseCommand):
         if options["snapshot"] is None:
             os.nice(10)  # everybody else goes first; for one snapshot's somebody waits
         lock = options["lock"]
-        if lock is None:
-            lock = process.take_lock(of_one=options["snapshot"] is not None)
+        try:
+            if lock is None:
+                lock = process.take_lock(of_one=options["snapshot"] is not None)
+        except process.NoProcess as error:
+            raise CommandError(f"{error}.") from None
         if lock is None:
             self.stdout.write("Another process is drawing.")
             return
