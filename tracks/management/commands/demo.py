@@ -102,6 +102,7 @@ class Command(BaseCommand):
             "SECRET_KEY": "the demo has no secrets, and its database is gone when it stops",
             "DEBUG": "on",
             "DEMO": "on",
+            "PORT": self.site.rpartition(":")[2],
             "LISTENERS": "invited",
             "SPOTIFY_CALLS_PER_30_SECONDS": "100000",
             "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
