@@ -14,7 +14,12 @@ from tests.factories import an_hour_passes
 pytestmark = pytest.mark.django_db
 
 # What is a table on the page.
-TABLES = {"Position over time; the table below has the same numbers.", "Positions as a table"}
+TABLES = {
+    "Position over time; the table below has the same numbers.",
+    "Positions as a table",
+    "The same as a table",
+    "Places as a table",
+}
 
 
 def sign_in_as(account: str, simulator: Simulator) -> str:
