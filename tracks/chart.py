@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import OuterRef, Prefetch, Subquery
 
@@ -217,24 +216,3 @@ def in_common(first: Listener, second: Listener, time_range: TimeRange) -> InCom
             if artist.pk in their_artists
         ],
     )
-
-
-def as_record(placement: Placement) -> dict[str, Any]:
-    """One song as /tracks.json shows it: `duration_ms` in milliseconds, `duration_min` in minutes, None for unknown."""
-    track = placement.track
-    return {
-        "position": placement.position,
-        "id": track.spotify_id,
-        "name": track.name,
-        "artist": track.artist,
-        "artists": [{"name": artist.name, "url": artist.url or None} for artist in track.credited_artists],
-        "album": track.album or None,
-        "popularity": track.popularity,
-        "duration_ms": track.duration_ms,
-        "duration_min": float(track.duration_min),
-        "release_date": track.release_date or None,
-        "release_year": track.release_year,
-        "explicit": track.explicit,
-        "url": track.url,
-        "image_url": track.image_url or None,
-    }

@@ -5,6 +5,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from tracks.api import errors
+
 
 def error(request: HttpRequest, *, status: int, title: str, message: str) -> HttpResponse:
     return render(request, "error.html", {"status": status, "title": title, "message": message}, status=status)
@@ -33,13 +35,15 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest, *, seconds: int) -> HttpResponse:
-    """429, with the seconds to wait in Retry-After."""
+    """429, with the seconds to wait in Retry-After; a page to who asks for pages, else JSON."""
     minutes = -(-seconds // 60)
     message = ngettext(
         "Too many tries from your address. Wait %(n)d minute and try again.",
         "Too many tries from your address. Wait %(n)d minutes and try again.",
         minutes,
     ) % {"n": minutes}
+    if "text/html" not in request.headers.get("Accept", ""):
+        return errors.error(message, status=429, headers={"Retry-After": str(seconds)})
     response = error(request, status=429, title=_("Too often"), message=message)
     response["Retry-After"] = str(seconds)
     return response

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from tracks.models import Listener, Placement, Snapshot, TimeRange, Track
 
 DAY = timedelta(days=1)
+# Of /history.json.
+SNAPSHOTS_A_PAGE = 50
 
 
 def snapshots(listener: Listener | None, time_range: TimeRange) -> QuerySet[Snapshot]:
@@ -20,6 +22,28 @@ def snapshots(listener: Listener | None, time_range: TimeRange) -> QuerySet[Snap
     placements = Prefetch("placements", Placement.objects.select_related("track").order_by("position"))
     found = Snapshot.objects.filter(listener=listener, time_range=time_range)
     return found.newest_first().prefetch_related(placements)
+
+
+def page(
+    listener: Listener | None, time_range: TimeRange, *, since: datetime | None, before: datetime | None
+) -> tuple[list[Snapshot], bool]:
+    """The newest charts first seen at `since` or after it, and before `before`; and whether there are older ones.
+
+    At most SNAPSHOTS_A_PAGE, with their placements, tracks and artists, in four queries.
+    """
+    tracks = Prefetch("track", Track.objects.with_artists())
+    # Of each song one object, however often it stood.
+    placements = Placement.objects.order_by("position").prefetch_related(tracks)
+    found = Snapshot.objects.filter(listener=listener, time_range=time_range)
+    if since:
+        found = found.filter(first_seen_at__gte=since)
+    if before:
+        found = found.filter(first_seen_at__lt=before)
+    # One more tells whether there are others.
+    newest = list(found.newest_first()[: SNAPSHOTS_A_PAGE + 1])
+    shown = newest[:SNAPSHOTS_A_PAGE]
+    prefetch_related_objects(shown, Prefetch("placements", placements))
+    return shown, len(newest) > len(shown)
 
 
 def snapshot(listener: Listener | None, pk: int) -> Snapshot | None:

@@ -149,6 +149,15 @@ class TrackHistory:
         return sum(run.days for run in self.runs)
 
 
+def stood(listener: Listener | None, spotify_id: str) -> Track | None:
+    """The track with its artists, if it ever stood in the listener's charts.
+
+    In one question: by the time it takes, nobody learns of songs in other charts.
+    """
+    placements = Placement.objects.filter(track=OuterRef("pk"), snapshot__listener=listener)
+    return Track.objects.with_artists().filter(Exists(placements), pk=spotify_id).first()
+
+
 def track_history(listener: Listener | None, track: Track) -> list[TrackHistory]:
     """The track's history in each time range of the listener where it ever stood, in three queries."""
     found: dict[str, Any] = {
@@ -271,7 +280,7 @@ class Song:
 
 
 def artist(listener: Listener | None, spotify_id: str) -> Artist | None:
-    """The artist, if a song of theirs ever stood in the listener's charts."""
+    """The artist, if a song of theirs ever stood in the listener's charts; in one question, as for a song."""
     stood = Placement.objects.filter(track__credits__artist=spotify_id, snapshot__listener=listener)
     return Artist.objects.filter(Exists(stood), pk=spotify_id).first()
 

@@ -55,6 +55,8 @@ chart_patterns = [
     path("tracks.json", data.tracks_json, name="tracks_json"),
     path("tracks.csv", data.tracks_csv, name="tracks_csv"),
     path("tracks/sql", data.tracks_sql, name="tracks_sql"),
+    path("tracks/<slug:spotify_id>.json", data.track_json, name="track_json"),
+    path("history.json", data.history_json, name="history_json"),
 ]
 
 urlpatterns = [
@@ -62,6 +64,8 @@ urlpatterns = [
     path("@<handle:handle>/", include((chart_patterns, "tracks"), namespace="listener")),
     path("@<handle:handle>/with/<handle:other>/", listeners.meeting, name="meeting"),
     path("listeners/", listeners.listeners, name="listeners"),
+    path("listeners.json", listeners.listeners_json, name="listeners_json"),
+    path("openapi.json", data.openapi_json, name="openapi"),
     path("invite/<str:secret>/", listeners.invitation, name="invitation"),
     path("me/", me.me, name="me"),
     path("me/invitations/", me.invite, name="invite"),

@@ -3,6 +3,8 @@
 from django.http import HttpRequest, JsonResponse
 from django.utils.crypto import constant_time_compare
 
+from tracks.api.errors import error
+
 
 def bears(request: HttpRequest, token: str) -> bool:
     """Whether the request carries this token; never for an empty one, which means that the token is not set."""
@@ -17,5 +19,5 @@ def is_bearer(request: HttpRequest) -> bool:
 
 def refused(name: str) -> JsonResponse:
     """The answer to a request without the token that the setting of this name holds."""
-    error = f"The token is wrong, or this site has no {name}."
-    return JsonResponse({"error": error}, status=401, headers={"WWW-Authenticate": "Bearer"})
+    message = f"The token is wrong, or this site has no {name}."
+    return error(message, status=401, headers={"WWW-Authenticate": "Bearer"})

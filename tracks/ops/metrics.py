@@ -19,6 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from tracks.api.errors import json_errors
 from tracks.etl.results import RefreshResult
 from tracks.etl.signals import refresh_finished
 from tracks.models import Dispatch, Listener, RefreshRun
@@ -126,6 +127,7 @@ def sign_in() -> Iterable[GaugeMetricFamily]:
     yield GaugeMetricFamily("top_twenty_sign_in_seconds_left", "Time until Spotify ends the sign-in.", value=left)
 
 
+@json_errors
 @never_cache
 @require_GET
 def metrics(request: HttpRequest) -> HttpResponse:

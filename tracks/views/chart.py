@@ -3,16 +3,15 @@
 import re
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
 from tracks import songs
-from tracks.models import Listener, Placement, Track
+from tracks.models import Listener
 from tracks.ops.checks import misspelt_credentials
 from tracks.ops.shared import shared
 from tracks.views.decorators import of_listener, on_loopback_literal, time_range_or_404
@@ -75,7 +74,6 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
     page = request.GET.get("page", "1")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", page):
         raise Http404(_("There is no such page of the list."))
-    # In one question, as for a song below.
     found = songs.artist(listener, spotify_id)
     if found is None:
         raise Http404(_("Nothing by this artist ever stood in this chart."))
@@ -103,10 +101,8 @@ def artist(request: HttpRequest, listener: Listener | None, spotify_id: str) -> 
 @of_listener
 def track(request: HttpRequest, listener: Listener | None, spotify_id: str) -> HttpResponse:
     """One song: what it is, and how it fared in each time range."""
-    # In one question: by the time it takes, nobody learns of songs in other charts.
-    stood = Placement.objects.filter(track=OuterRef("pk"), snapshot__listener=listener)
-    found = get_object_or_404(Track.objects.with_artists(), Exists(stood), pk=spotify_id)
-    histories = songs.track_history(listener, found)
+    found = songs.stood(listener, spotify_id)
+    histories = songs.track_history(listener, found) if found else []
     if not histories:
         raise Http404(_("The song never stood in this chart."))
     return render(request, "tracks/track.html", {"listener": listener, "track": found, "histories": histories})

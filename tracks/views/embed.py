@@ -21,9 +21,12 @@ from django.views.decorators.http import require_safe
 
 from tracks import chart as reads
 from tracks.addresses import chart_url
+from tracks.api.answers import OEmbed
+from tracks.api.errors import error, json_errors
 from tracks.models import Listener, TimeRange
 from tracks.ops.shared import shared
 from tracks.templatetags.chart import headline
+from tracks.views.data import for_any_site
 from tracks.views.decorators import of_listener, time_range_of
 
 FEWEST_ROWS, ROWS, MOST_ROWS = 5, 10, 20
@@ -109,6 +112,8 @@ def told(request: HttpRequest, *, status: int, title: str, message: str) -> Http
 # /oembed
 
 
+@for_any_site
+@json_errors
 @require_safe
 @cache_control(no_cache=True)  # who is private now must be gone
 def oembed(request: HttpRequest) -> HttpResponse:
@@ -116,28 +121,21 @@ def oembed(request: HttpRequest) -> HttpResponse:
 
     The same for everybody: whose session asks does not count.
     """
-    status, answer = answer_to(request)
-    response = JsonResponse(answer, status=status)
-    response["Access-Control-Allow-Origin"] = "*"
-    return response
-
-
-def answer_to(request: HttpRequest) -> tuple[int, dict[str, Any]]:
-    """The status, and the oEmbed fields or `error`."""
     if request.GET.get("format", "json") != "json":
-        return 501, {"error": "format must be json."}
+        return error("format must be json.", status=501)
     if not request.GET.get("url"):
-        return 400, {"error": "url must be the address of a chart on this site."}
+        return error("url must be the address of a chart on this site.", status=400)
     most: dict[str, int | None] = {}
     for name in ("maxwidth", "maxheight"):
         value = request.GET.get(name)
         if value is not None and not re.fullmatch("[1-9][0-9]{0,99}", value):
-            return 400, {"error": f"{name} must be a whole number of pixels above 0."}
+            return error(f"{name} must be a whole number of pixels above 0.", status=400)
         most[name] = int(value) if value else None
     found = chart_at(request, request.GET["url"])
     if found is None:
-        return 404, {"error": "url is not the address of a chart on this site that everybody may see."}
-    return 200, fields(request, *found, maxwidth=most["maxwidth"], maxheight=most["maxheight"])
+        return error("url is not the address of a chart on this site that everybody may see.", status=404)
+    answer = answer_for(request, *found, maxwidth=most["maxwidth"], maxheight=most["maxheight"])
+    return JsonResponse(answer.as_json())
 
 
 def chart_at(request: HttpRequest, address: str) -> tuple[Listener | None, TimeRange] | None:
@@ -177,14 +175,14 @@ def origin(parts: SplitResult) -> tuple[str, int | None]:
     return punycode(parts.hostname or ""), None if port == {"http": 80, "https": 443}.get(parts.scheme) else port
 
 
-def fields(
+def answer_for(
     request: HttpRequest,
     listener: Listener | None,
     time_range: TimeRange,
     *,
     maxwidth: int | None,
     maxheight: int | None,
-) -> dict[str, Any]:
+) -> OEmbed:
     """The answer for this chart, in at most so many pixels: as many rows as fit, but never fewer than the page has."""
     rows = ROWS
     while maxheight and rows > FEWEST_ROWS and height_of(rows) > maxheight:
@@ -198,18 +196,18 @@ def fields(
         request.build_absolute_uri(source), f"{title} · {settings.SITE_NAME}", width, height,
     )  # fmt: skip
     author = {"author_name": called, "author_url": request.build_absolute_uri(chart_url(listener, "index"))}
-    return {
-        "version": "1.0",
-        "type": "rich",
-        "title": title,
+    return OEmbed(
+        version="1.0",
+        type="rich",
+        title=title,
         **(author if called else {}),
-        "provider_name": settings.SITE_NAME,
-        "provider_url": request.build_absolute_uri(reverse("index")),
-        "cache_age": CACHE_SECONDS,
-        "html": html,
-        "width": width,
-        "height": height,
-    }
+        provider_name=settings.SITE_NAME,
+        provider_url=request.build_absolute_uri(reverse("index")),
+        cache_age=CACHE_SECONDS,
+        html=html,
+        width=width,
+        height=height,
+    )
 
 
 def height_of(rows: int) -> int:

@@ -5,15 +5,19 @@ from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import conditional_page, require_safe
 
 from tracks import chart as reads
+from tracks.addresses import chart_url
+from tracks.api import answers
+from tracks.api.errors import error, json_errors
 from tracks.models import Listener
 from tracks.signin import invitations
+from tracks.views.data import for_any_site
 from tracks.views.decorators import kept_from_search, listener_or_404, time_range_or_404
 
 LISTENERS_A_PAGE = 50
@@ -41,6 +45,43 @@ def listeners(request: HttpRequest) -> HttpResponse:
         "host": Listener.objects.host(),
     }
     return render(request, "tracks/listeners.html", context)
+
+
+@for_any_site
+@json_errors
+@require_safe
+@never_kept
+@conditional_page
+def listeners_json(request: HttpRequest) -> HttpResponse:
+    """What `listeners` shows, for programs."""
+    if settings.LISTENERS == "host":
+        raise Http404(_("This site shows one listener."))
+    number = request.GET.get("page", "1")
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", number):
+        return error("page must be a number above 0, of six digits at most.", status=400)
+    pages = Paginator(Listener.objects.public(), LISTENERS_A_PAGE)
+    if int(number) > pages.num_pages:
+        raise Http404(_("There is no such page of the list."))
+    page = pages.page(number)
+    following = f"{request.path}?page={page.next_page_number()}" if page.has_next() else None
+    answer = answers.Listeners(
+        listeners=[_listener_answer(request, row) for row in reads.first_places(list(page.object_list))],
+        next=request.build_absolute_uri(following) if following else None,
+    )
+    return JsonResponse(answer.as_json())
+
+
+def _listener_answer(request: HttpRequest, row: reads.FirstPlace) -> answers.PublicListener:
+    first = row.placement
+    return answers.PublicListener(
+        name=row.listener.name,
+        handle=row.listener.handle,
+        is_host=row.listener.is_host,
+        url=request.build_absolute_uri(chart_url(row.listener, "index")),
+        data_url=request.build_absolute_uri(chart_url(row.listener, "tracks_json")),
+        updated_at=row.chart.updated_at,
+        first=answers.ChartSong.of(first.track, position=first.position) if first else None,
+    )
 
 
 @require_safe

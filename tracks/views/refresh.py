@@ -14,6 +14,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from tracks.addresses import chart_url
+from tracks.api import answers
+from tracks.api.errors import error, json_errors
 from tracks.etl.lease import LEAST_INTERVAL
 from tracks.etl.results import RefreshResult
 from tracks.etl.round import refresh_each
@@ -31,6 +33,7 @@ MOST_OTHERS = MOST_DUE = 1_000
 
 
 @csrf_exempt
+@json_errors
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
     """Refreshes a listener's own charts, for the button, or everybody's for a machine with REFRESH_TOKEN."""
@@ -67,12 +70,12 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     """One listener by `?listener=KEY`; else the host, and then the longest-waiting others while time lasts."""
     ends_at = time.monotonic() + ROUND_SECONDS
     refresh_one = partial(refresh_charts, trigger=RefreshRun.Trigger.MACHINE)
-    if key := request.GET.get("listener"):
+    if (key := request.GET.get("listener")) is not None:
         listener = (
             Listener.objects.filter(pk=key).first() if key.isascii() and key.isdigit() and len(key) < 20 else None
         )
         if listener is None:
-            return JsonResponse({"error": "There is no such listener any more."}, status=404)
+            return error("There is no such listener any more.", status=404)
         return _answer(refresh_one(listener=listener, patience=Patience(ends_at=ends_at)))
     host = Listener.objects.host()
     result = refresh_one(listener=host, patience=Patience(ends_at=ends_at)) if host else None
@@ -80,12 +83,12 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
     others = _refresh_others(seconds=0 if is_over else ends_at - time.monotonic())
     keep_house()
     if result is None:
-        error = "Nobody has signed in yet; the host must sign in on the site first."
-        return JsonResponse({"error": error, "others": others}, status=409)
+        message = "Nobody has signed in yet; the host must sign in on the site first."
+        return JsonResponse(answers.NotRefreshed(error=message, others=others).as_json(), status=409)
     return _answer(result, others=others)
 
 
-def _refresh_others(*, seconds: float) -> dict[str, int]:
+def _refresh_others(*, seconds: float) -> answers.Others:
     others = Listener.objects.waiting(timezone.now() - LEAST_INTERVAL).exclude(is_host=True)
     counts = {"refreshed": 0, "failed": 0, "waiting": max(0, others.count() - MOST_OTHERS)}
     for _listener, result in refresh_each(
@@ -95,21 +98,22 @@ def _refresh_others(*, seconds: float) -> dict[str, int]:
         seconds=seconds,
     ):
         counts["waiting" if result is None else "refreshed" if result.ok else "failed"] += 1
-    return counts
+    return answers.Others(**counts)
 
 
 def _answer(result: RefreshResult, **more: object) -> JsonResponse:
     facts = result.as_json() | more
     if result.ok:
-        return JsonResponse(facts)
+        return JsonResponse(answers.Refreshed(**facts).as_json())
     statuses: dict[str, int] = {RefreshRun.Outcome.RATE_LIMITED: 429, RefreshRun.Outcome.SIGN_IN_NEEDED: 409}
     status = statuses.get(result.outcome, 503)
-    response = JsonResponse(facts | {"error": result.summary}, status=status)
+    response = JsonResponse(answers.NotRefreshed(**facts, error=result.summary).as_json(), status=status)
     if status != 409:
         response["Retry-After"] = (result.error and result.error.retry_seconds) or RETRY_SECONDS
     return response
 
 
+@json_errors
 @never_cache
 @require_safe
 def due(request: HttpRequest) -> JsonResponse:
@@ -117,7 +121,9 @@ def due(request: HttpRequest) -> JsonResponse:
     if not bears(request, settings.REFRESH_TOKEN):
         return refused("REFRESH_TOKEN")
     now = timezone.now()
-    waiting = Listener.objects.due(now).values_list("pk", "due_at")[:MOST_DUE]
-    return JsonResponse(
-        {"due": [{"listener": str(pk), "overdue_seconds": int((now - at).total_seconds())} for pk, at in waiting if at]}
-    )
+    waiting = [
+        answers.DueListener(listener=str(pk), overdue_seconds=int((now - at).total_seconds()))
+        for pk, at in Listener.objects.due(now).values_list("pk", "due_at")[:MOST_DUE]
+        if at
+    ]
+    return JsonResponse(answers.Due(due=waiting).as_json())

@@ -8,14 +8,16 @@ from django.http import HttpResponse
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def shared(*parameters: str) -> Callable[[View], View]:
+def shared(*parameters: str, unkept: tuple[str, ...] = ()) -> Callable[[View], View]:
     """Says of a view that whoever has no session may share its answer.
 
-    `parameters` are those of the query that it depends on; a copy is kept for each of their values.
+    `parameters` are those of the query that it depends on; a copy is kept for each of their values. With one of
+    `unkept` in the query it is answered in the same way, but no copy is kept: there may be very many of them.
     """
 
     def decorate(view: View) -> View:
-        view.shared_parameters = parameters  # type: ignore[attr-defined]
+        view.shared_parameters = (*parameters, *unkept)  # type: ignore[attr-defined]
+        view.unkept_parameters = unkept  # type: ignore[attr-defined]
         return view
 
     return decorate

@@ -16,6 +16,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language_from_request
 
+from tracks.api.errors import error
 from tracks.ops.shared.store import Page, PageStore, SharedResponse
 from tracks.ops.shared.version import Versions
 
@@ -56,7 +57,7 @@ class SharedPages:
             current.wait()
             version = current.value
             if current.is_away:
-                return unavailable()
+                return unavailable(request)
         page = self.pages.get(key)
         if page and not (version and page.version and page.version[0] == version[0]):
             page = None  # of a listener who has left, or is private now
@@ -70,7 +71,7 @@ class SharedPages:
                 patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
             patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
             page = Page.of(response, version=version, encoding=accepted_encoding(request))
-            if version:
+            if version and is_kept(request):
                 self.pages.put(key, page)
             return self.answer(request, page, age=current.age)
         if page and not handle and response.status_code >= 500:
@@ -82,7 +83,7 @@ class SharedPages:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
         logger.error("The database does not answer: %s", type(error).__name__)
-        return unavailable()
+        return unavailable(request)
 
     def answer(self, request: HttpRequest, page: Page, *, age: float) -> HttpResponse:
         response = SharedResponse(page, age=age)
@@ -93,8 +94,11 @@ class SharedPages:
         return response
 
 
-def unavailable() -> HttpResponse:
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "30"})
+def unavailable(request: HttpRequest) -> HttpResponse:
+    headers = {"Retry-After": "30"}
+    if getattr(request.resolver_match and request.resolver_match.func, "answers_errors_as_json", False):
+        return error("The database is away; the site is back as soon as it is.", status=503, headers=headers)
+    return HttpResponse(render_to_string("503.html"), status=503, headers=headers)
 
 
 def page_key(request: HttpRequest) -> Hashable | None:
@@ -119,6 +123,12 @@ def page_key(request: HttpRequest) -> Hashable | None:
         accepted_language(meta.get("HTTP_ACCEPT_LANGUAGE", ""), language_cookie(request) if cookies else ""),
         accepted_encoding(request),
     )
+
+
+def is_kept(request: HttpRequest) -> bool:
+    """Whether a copy of the answer may be kept."""
+    unkept: tuple[str, ...] = request.resolver_match.func.unkept_parameters  # type: ignore[union-attr]
+    return not any(name in request.GET for name in unkept)
 
 
 @functools.lru_cache(maxsize=1000)
