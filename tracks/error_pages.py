@@ -1,11 +1,9 @@
 """The pages that say what went wrong, and what to do. They work for every visitor, also without a session."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-
-from tracks.api import errors
 
 
 def error(request: HttpRequest, *, status: int, title: str, message: str) -> HttpResponse:
@@ -43,7 +41,7 @@ def too_many_requests(request: HttpRequest, *, seconds: int) -> HttpResponse:
         minutes,
     ) % {"n": minutes}
     if "text/html" not in request.headers.get("Accept", ""):
-        return errors.error(message, status=429, headers={"Retry-After": str(seconds)})
+        return JsonResponse({"error": message}, status=429, headers={"Retry-After": str(seconds)})
     response = error(request, status=429, title=_("Too often"), message=message)
     response["Retry-After"] = str(seconds)
     return response
