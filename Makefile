@@ -10,12 +10,13 @@ TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
 
-.PHONY: help demo run test coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
+.PHONY: help demo run test fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
 	@echo "make run     the site with your own Spotify app, set in .env"
 	@echo "make test    the tests, on PostgreSQL, and those about the database on SQLite too"
+	@echo "make fuzz    many invented requests to the addresses for programs (minutes; EXAMPLES=1000 SEED=1)"
 	@echo "make coverage  the tests once, and what of the code they reach"
 	@echo "make lint    style, types, missing migrations and the GitHub workflows"
 	@echo "make format  rewrites the code in the project's style"
@@ -40,6 +41,11 @@ run: .venv/installed .env
 test: .venv/installed-dev
 	$(PYTEST)
 	TEST_DATABASE_URL=sqlite $(PYTEST) -m database $$(grep -rl --include='test_*.py' mark.database tests)
+
+EXAMPLES ?= 500
+SEED ?= $(shell date +%s)
+fuzz: .venv/installed-dev
+	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -k schemathesis tests/api/test_running_site.py
 
 coverage: .venv/installed-dev
 	$(PYTEST) --cov --cov-report=term

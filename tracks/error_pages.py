@@ -29,6 +29,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     message = _("It may have moved, or the address has a slip in it.")
+    # Only programs ask for these.
+    if request.path_info.endswith((".json", ".csv", "/sql")):
+        return JsonResponse({"error": message}, status=404)
     return error(request, status=404, title=_("There is no such page"), message=message)
 
 

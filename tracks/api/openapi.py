@@ -46,7 +46,7 @@ def query(name: str, description: str, schema: Json, *, required: bool = False) 
 TIME_RANGE = query(
     "time_range",
     "Over what time: about 4 weeks, 6 months or a year.",
-    {"type": "string", "enum": TimeRange.values, "default": TimeRange.SHORT_TERM.value},
+    {"$ref": "#/components/schemas/TimeRange", "default": TimeRange.SHORT_TERM.value},
 )
 HANDLE: Json = {
     "name": "handle",
@@ -83,6 +83,11 @@ def content(schema: Json, description: str, example: Any, *headers: str, kind: s
 
 def error(description: str, example: str, *headers: str) -> Json:
     return body(description, answers.Error(error=example), *headers)
+
+
+def link(operation: str, **parameters: str) -> Json:
+    """Where an answer leads: the address of this name, with what the answer has."""
+    return {"links": {operation: {"operationId": operation, "parameters": parameters}}}
 
 
 def reference(model: type[answers.Answer]) -> str:
@@ -134,7 +139,11 @@ def operations() -> list[Operation]:
             name="chart",
             summary="The chart",
             parameters=[TIME_RANGE],
-            responses={200: body("The chart.", examples.CHART, "ETag"), 400: BAD_TIME_RANGE, **NOT_MODIFIED},
+            responses={
+                200: body("The chart.", examples.CHART, "ETag") | link("track", id="$response.body#/tracks/0/id"),
+                400: BAD_TIME_RANGE,
+                **NOT_MODIFIED,
+            },
             of_each_listener=True,
         ),
         Operation(
@@ -221,7 +230,8 @@ def operations() -> list[Operation]:
                 description="50 to a page.",
                 parameters=[query("page", "", {"type": "integer", "minimum": 1, "maximum": 999_999, "default": 1})],
                 responses={
-                    200: body("A page of listeners.", examples.LISTENERS, "ETag"),
+                    200: body("A page of listeners.", examples.LISTENERS, "ETag")
+                    | link("listener_chart", handle="$response.body#/listeners/1/handle"),
                     400: error("`page` is no such number.", "page must be a number above 0, of six digits at most."),
                     404: error("There is no such page.", "There is no such page of the list."),
                     **NOT_MODIFIED,
@@ -320,7 +330,8 @@ _OPERATION = [
         token="REFRESH_TOKEN",  # noqa: S106
         summary="Whose refresh is due",
         responses={
-            200: body("Longest-waiting first.", examples.DUE),
+            200: body("Longest-waiting first.", examples.DUE)
+            | link("refresh", listener="$response.body#/due/0/listener"),
             401: WRONG_TOKEN,
         },
     ),

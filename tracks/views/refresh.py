@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from tracks.addresses import chart_url
@@ -32,7 +32,6 @@ ROUND_SECONDS = 20
 MOST_OTHERS = MOST_DUE = 1_000
 
 
-@csrf_exempt
 @json_errors
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
