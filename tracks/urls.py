@@ -68,6 +68,7 @@ urlpatterns = [
     path("openapi.json", data.openapi_json, name="openapi"),
     path("invite/<str:secret>/", listeners.invitation, name="invitation"),
     path("me/", me.me, name="me"),
+    path("me/export", me.export, name="export"),
     path("me/invitations/", me.invite, name="invite"),
     path("me/invitations/<int:pk>/revoke", me.revoke, name="revoke"),
     path("me/listeners/<int:pk>/remove", me.remove, name="remove"),

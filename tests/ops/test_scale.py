@@ -87,7 +87,8 @@ def test_every_read_and_claim_goes_by_an_index(host: Browser, visitor: Browser, 
         cursor.execute(FILL.replace("%", "%%"), [])
     song = guest.snapshots.latest("first_seen_at").placements.all()[0].track
     snapshot = guest.snapshots.latest("first_seen_at").pk
-    for path in ("", "tracks.json", "tracks.csv", "history/", f"history/{snapshot}/", "artists/", "feed.atom",
+    for path in ("", "tracks.json", "tracks.csv", "history.json", f"tracks/{song.pk}.json",
+                 "history/", f"history/{snapshot}/", "artists/", "feed.atom",
                  f"tracks/{song.pk}/", f"artists/{song.credited_artists[0].pk}/"):  # fmt: skip
         for browser, address in ((visitor, f"/@guest/{path}"), (host, f"/{path}")):
             with by_index():

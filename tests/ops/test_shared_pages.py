@@ -27,9 +27,11 @@ PATHS = ["/", "/tracks.json", "/tracks.csv", "/tracks/sql", "/?time_range=long_t
 MORE = [
     "/artists/",
     "/history/",
+    "/history.json",
     "/history/compare",
     f"/year/{timezone.now().year}/",
     "/feed.atom",
+    "/openapi.json",
     "/privacy",
     "/robots.txt",
     "/site.webmanifest",

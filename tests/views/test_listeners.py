@@ -28,7 +28,8 @@ pytestmark = pytest.mark.django_db
 GET = store.PageStore.get
 PAGES = ["", "?time_range=long_term", "artists/", "history/", "history/{snapshot}/", "history/compare",
          "tracks/{track}/", "artists/{artist}/"]  # fmt: skip
-DATA = ["tracks.json", "tracks.json?time_range=medium_term", "tracks.csv", "tracks/sql", "feed.atom"]
+DATA = ["tracks.json", "tracks.json?time_range=medium_term", "tracks.csv", "tracks/sql", "feed.atom", "history.json",
+        "tracks/{track}.json"]  # fmt: skip
 BESIDES = [
     "?time_range=none",
     "tracks.json?time_range=none",

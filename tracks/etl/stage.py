@@ -38,6 +38,11 @@ def stage(*, listener_id: int, part: RangeResult) -> str:
     return ""
 
 
+def files(listener_id: int) -> list[Path]:
+    """The listener's files, of each range."""
+    return sorted(_folder(settings.STAGING_DIR, listener_id).glob("*/*_spotify.*")) if settings.STAGING_DIR else []
+
+
 def remove(listener_id: int) -> None:
     """Deletes the files of a listener who is gone."""
     if settings.STAGING_DIR is not None:

@@ -6,24 +6,28 @@ from typing import Any
 from django.conf import settings
 from django.contrib import auth, messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from tracks import chart as reads
 from tracks.addresses import chart_url
 from tracks.forms import ProfileForm
 from tracks.models import Invitation, Listener, Refusal, TimeRange
+from tracks.ops.limits import at_most
 from tracks.signin import access, invitations
 from tracks.signin.disconnect import disconnect as delete_everything_of
+from tracks.signin.export import archive as everything_of
 from tracks.signin.invitations import INVITATION
 from tracks.views.decorators import host_only, on_loopback_literal, own_listener
 
 RUNS_SHOWN = 10
+# Of one address: a year of charts takes a second of a core.
+EXPORTS_A_MINUTE = 3
 LISTENERS_A_PAGE = 50
 
 
@@ -91,6 +95,19 @@ def _of_everybody(request: HttpRequest) -> dict[str, Any]:
         "invitations": Invitation.objects.open(),
         "refusals": refusals,
     }
+
+
+@never_cache
+@require_GET
+@at_most(EXPORTS_A_MINUTE, group="export")
+@own_listener
+def export(request: HttpRequest, listener: Listener) -> Any:
+    """Everything that is stored of the listener, as one zip that is made while it is sent."""
+    return StreamingHttpResponse(
+        everything_of(listener),
+        content_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="top-twenty-{listener.handle}.zip"'},
+    )
 
 
 @never_cache
