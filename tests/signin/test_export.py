@@ -24,9 +24,11 @@ from tests import factories
 from tests.conftest import Browser, Server
 from tests.people import invite, made, who
 from tests.views.past import DAY, at, live, today
+from tracks.cards import store
 from tracks.etl.service import refresh
 from tracks.models import (
     Artist,
+    Card,
     Credit,
     Invitation,
     Listener,
@@ -152,6 +154,23 @@ def test_staged_files_are_stored_of_the_listener_too(host: Browser, settings: An
     assert staged["staged/short_term/raw_spotify.json"] == next(tmp_path.glob("*/short_term/raw*")).read_bytes()
 
 
+def test_pictures_are_in_it_as_they_are_served(host: Browser) -> None:
+    snapshot = who(host).snapshots.get(time_range="long_term")
+    for kind, body in (("card.png", b"a picture"), ("receipt.svg", b"<svg/>")):
+        Card.objects.create(
+            snapshot=snapshot,
+            kind=kind,
+            language="es",
+            listener_changed_at=timezone.now(),
+            body=store.packed(kind, body),
+        )
+    files = export(host)
+    found = {name: content for name, content in files.items() if name.startswith("pictures/")}
+    assert found == {
+        "pictures/long_term/es/card.png": b"a picture", "pictures/long_term/es/receipt.svg": b"<svg/>"
+    }  # fmt: skip
+
+
 def test_it_is_for_the_listener_alone(host: Browser, visitor: Browser, ana: Browser) -> None:
     response = visitor.get("/me/export")
     assert (response.status_code, response["Location"]) == (302, "/login")
@@ -179,10 +198,10 @@ def test_it_is_limited(host: Browser, settings: Any) -> None:
 @pytest.mark.parametrize("model", [Listener, SocialAccount, User, Snapshot])
 def test_whatever_belongs_to_a_listener_is_in_it(model: Any) -> None:
     """A new table fails here, until somebody has decided what of it a listener gets."""
-    # allauth's, which never gets a row here: no address is asked for.
-    empty = {"EmailAddress"}
+    # The pictures are files of their own; allauth's addresses never get a row here, as none is asked for.
+    besides = {"Card", "EmailAddress"}
     owned = {relation.related_model.__name__ for relation in model._meta.related_objects}
-    assert owned - {table.model.__name__ for table in TABLES} - empty == set()
+    assert owned - {table.model.__name__ for table in TABLES} - besides == set()
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES if table.model.__module__ == "tracks.models"])

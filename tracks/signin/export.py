@@ -21,9 +21,11 @@ from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
+from tracks.cards import store
 from tracks.etl import stage
 from tracks.models import (
     Artist,
+    Card,
     Credit,
     Invitation,
     Listener,
@@ -184,7 +186,7 @@ TABLES = [
 
 
 def archive(listener: Listener) -> Iterator[bytes]:
-    """The zip, in parts: each table as JSON and as CSV, and the files of STAGING_DIR."""
+    """The zip, in parts: each table as JSON and as CSV, the pictures, and the files of STAGING_DIR."""
     out = _Parts()
     with ZipFile(out, "w") as zipped:  # type: ignore[call-overload]
         for name, lines in _files(listener):
@@ -203,6 +205,14 @@ def _files(listener: Listener) -> Iterator[tuple[str, Iterable[bytes]]]:
     for table in TABLES:
         yield f"{table.name}.json", _as_json(table, listener)
         yield f"{table.name}.csv", _as_csv(table, listener)
+    pictures = list(Card.objects.filter(snapshot__listener=listener).order_by("pk").values_list("pk", flat=True))
+    _give_connection_back()
+    for pk in pictures:
+        # One at a time; it may have been replaced meanwhile.
+        card = Card.objects.filter(pk=pk).select_related("snapshot").first()
+        _give_connection_back()
+        if card:
+            yield f"pictures/{card.snapshot.time_range}/{card.language}/{card.kind}", [store.body_of(card)]
     for path in stage.files(listener.pk):
         yield f"staged/{path.parent.name}/{path.name}", [path.read_bytes()]
 

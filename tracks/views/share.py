@@ -21,7 +21,7 @@ from tracks.chart import Chart
 from tracks.models import Card, Listener, Snapshot
 from tracks.ops.shared import lasting, shared
 from tracks.views.decorators import of_listener, time_range_or_404
-from tracks.views.embed import fields
+from tracks.views.embed import answer_for
 
 # For a picture that is being drawn, in seconds; and how many visitors of one worker wait at a time.
 PATIENCE = 4.0
@@ -141,11 +141,11 @@ def offer(request: HttpRequest, listener: Listener, chart: Chart) -> Offer | Non
     """None while there are no songs."""
     if chart.number is None or not chart.placements or not chart.updated_at:
         return None
-    frame = fields(request, listener, chart.time_range, maxwidth=None, maxheight=None)
+    frame = answer_for(request, listener, chart.time_range, maxwidth=None, maxheight=None)
     address = request.build_absolute_uri(chart_url(listener, "index", time_range=chart.time_range))
     return Offer(
         address=address,
-        embed=frame["html"],
+        embed=frame.html,
         version=data.version(listener, chart.number) if settings.CARDS else "",
         day=f"{chart.updated_at:%Y-%m-%d}",
         is_seen_by_others=listener.visibility != Listener.Visibility.PRIVATE,
