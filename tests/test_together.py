@@ -11,6 +11,7 @@ from tests.conftest import ROOT, Browser
 from tracks.etl.lease import LEASE
 from tracks.etl.service import EXTRACT_SECONDS
 from tracks.signin.export import TABLES
+from tracks.urls import chart_patterns, urlpatterns
 
 
 @pytest.mark.django_db
@@ -45,6 +46,17 @@ def test_both_documents_have_the_same_addresses(document: Any) -> None:
         to_people |= {(method, path)} | ({(method, f"/@{{handle}}{path}")} if too else set())
     to_tools = {(method.upper(), path) for path, one in document["paths"].items() for method in one}
     assert to_people == to_tools
+
+
+@pytest.mark.django_db
+def test_every_address_for_programs_is_in_the_document(document: Any) -> None:
+    found = set()
+    every: list[tuple[str, list[Any]]] = [("/", urlpatterns), ("/", chart_patterns), ("/@{handle}/", chart_patterns)]
+    for prefix, patterns in every:
+        for pattern in patterns:
+            if getattr(getattr(pattern, "callback", None), "answers_errors_as_json", False):
+                found.add(prefix + re.sub("<.*?>", "{id}", str(pattern.pattern)))
+    assert found == set(document["paths"])
 
 
 @pytest.mark.django_db
