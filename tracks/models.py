@@ -259,6 +259,8 @@ class Track(models.Model):
     url = models.CharField(max_length=TEXT_LIMIT)
     # Of dictionaries as in Cover.
     covers = models.JSONField(default=list, blank=True, help_text=_("addresses and widths, largest first"))
+    # Title, album and artists as they are looked for (tracks.folding); the load fills it.
+    folded = models.TextField(blank=True, default="", db_default="", editable=False)
 
     objects = TrackQuerySet.as_manager()
 

@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 
 from tracks.ops.health import health, live
 from tracks.ops.metrics import metrics
-from tracks.views import chart, data, history, listeners, me, refresh, share, site, year
+from tracks.views import chart, data, history, listeners, me, refresh, search, share, site, year
 from tracks.views.embed import embed, oembed
 from tracks.views.feed import feed
 
@@ -50,6 +50,8 @@ chart_patterns = [
     path("receipt.png", share.card, {"kind": "receipt.png"}, name="receipt"),
     path("receipt.svg", share.card, {"kind": "receipt.svg"}, name="receipt_svg"),
     path("year/<int:year>/<slug:line>.png", share.line, name="year_card"),
+    path("search", search.page, name="search"),
+    path("search.json", search.search_json, name="search_json"),
     path("feed.atom", feed, name="feed"),
     path("embed/", embed, name="embed"),
     path("tracks.json", data.tracks_json, name="tracks_json"),

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from tracks.etl.transform import ArtistRow, Row, Table
+from tracks.folding import folded_song
 from tracks.models import Artist, Credit, Listener, Placement, Snapshot, Track
 
 # What of a row is its track's and not its place's: a new field is named in Row and in the model.
 TRACK_FIELDS = [field.name for field in fields(Row) if field.name not in {"position", "id", "artists"}]
+TRACK_FIELDS.append("folded")
 ARTIST_FIELDS = [field.name for field in fields(ArtistRow) if field.name != "id"]
 
 Stored = TypeVar("Stored", Artist, Track)
@@ -107,17 +109,21 @@ def _change(before: _Ranking | None, new: Mapping[str, int]) -> Change:
 
 def _store_tracks(rows: dict[str, Row]) -> None:
     artists = {artist.id: artist for row in rows.values() for artist in row.artists}
-    _store(Artist, [_model(Artist, artist, ARTIST_FIELDS) for artist in artists.values()], ARTIST_FIELDS)
+    renamed = _store(Artist, [_model(Artist, artist, ARTIST_FIELDS) for artist in artists.values()], ARTIST_FIELDS)
     _store(Track, [_model(Track, row, TRACK_FIELDS) for row in rows.values()], TRACK_FIELDS)
     _store_credits(rows)
+    if renamed:
+        _fold_again(renamed, but=rows)
 
 
 def _model(model: type[Stored], row: Row | ArtistRow, names: list[str]) -> Stored:
     return model(spotify_id=row.id, **{name: getattr(row, name) for name in names})
 
 
-def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> None:
+def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> list[str]:
     """Writes what is new or different, and locks the rest, so that no other listener's pruning takes it meanwhile.
+
+    Returns the keys of what was there and was different.
 
     Two loads wait for each other in the same order: in that of the keys, and for what is new before anything is locked.
     """
@@ -126,12 +132,11 @@ def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> None:
     model._default_manager.bulk_create([row for row in wanted if row.pk not in known], ignore_conflicts=True)
     locked = model._default_manager.select_for_update(no_key=True).filter(pk__in=[row.pk for row in wanted])
     stored = {row.pk: row for row in locked.order_by("pk")}
+    changed = [row for row in wanted if row.pk not in stored or _values(row, names) != _values(stored[row.pk], names)]
     model._default_manager.bulk_create(
-        [row for row in wanted if row.pk not in stored or _values(row, names) != _values(stored[row.pk], names)],
-        update_conflicts=True,
-        unique_fields=["spotify_id"],
-        update_fields=names,
+        changed, update_conflicts=True, unique_fields=["spotify_id"], update_fields=names
     )
+    return [row.pk for row in changed if row.pk in stored]
 
 
 def _values(row: Artist | Track, names: list[str]) -> list[object]:
@@ -152,3 +157,16 @@ def _store_credits(rows: dict[str, Row]) -> None:
         for row in changed
         for position, artist in enumerate(row.artists, start=1)
     )
+
+
+def _fold_again(artists: list[str], *, but: Iterable[str]) -> None:
+    """Folds the other tracks of these artists, whose names changed. Skips what another load holds: that one folds it."""
+    credited = Credit.objects.filter(artist__in=artists).exclude(track__in=but).values("track")
+    tracks = Track.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=credited).with_artists()
+    changed = []
+    for track in tracks:
+        folded = folded_song(track.name, track.album, [artist.name for artist in track.credited_artists])
+        if folded != track.folded:
+            track.folded = folded
+            changed.append(track)
+    Track.objects.bulk_update(changed, ["folded"], batch_size=500)

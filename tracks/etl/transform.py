@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from tracks import derived
+from tracks.folding import folded_song
 
 TEXT_LIMIT = 1000
 DAY_MS = 24 * 3600 * 1000
@@ -51,6 +52,10 @@ class Row:
     @property
     def release_year(self) -> int | None:
         return derived.year(self.release_date)
+
+    @property
+    def folded(self) -> str:
+        return folded_song(self.name, self.album, [artist.name for artist in self.artists])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,19 @@ window.addEventListener("pageshow", (event) => {
   }
 });
 
+// The days of a question are those of the visitor's zone.
+const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+for (const element of document.querySelectorAll("[data-zone]")) {
+  if (element.href) {
+    const address = new URL(element.href);
+    address.searchParams.set("tz", zone);
+    element.href = address;
+  } else {
+    element.value = zone;
+    element.disabled = false;
+  }
+}
+
 // A link that is shown once: select it at a touch, copy it at another.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);

@@ -1,0 +1,120 @@
+"""Questions in plain words, as a page and for programs."""
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from tracks import chart as charts
+from tracks.models import Listener, TimeRange
+from tracks.ops.limits import at_most
+from tracks.search.examples import examples
+from tracks.search.question import MOST_CHARACTERS, TooLong, cleaned
+from tracks.search.read import Answer, search
+from tracks.views.decorators import of_listener
+
+# Nobody asks more often; a program that does costs a worker a tenth of its time.
+SEARCHES_A_MINUTE = 120
+
+View = Callable[..., HttpResponse]
+
+
+def asked(view: View) -> View:
+    """A view of an answer: never a shared copy (no two ask the same, and days pass), and none for search engines."""
+
+    @require_safe
+    @cache_control(private=True, no_cache=True)
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return wrapper
+
+
+@asked
+@at_most(SEARCHES_A_MINUTE, group="search")
+@of_listener
+def page(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    """The answer to `q`; without one, questions that could be asked. An unknown `tz` is UTC."""
+    context: dict[str, Any] = {"listener": listener, "section": "search", "most_characters": MOST_CHARACTERS}
+    zone = zone_of(request)
+    # Taken along by the links: the days stay the visitor's.
+    context["tz"] = request.GET.get("tz") if zone else None
+    try:
+        question = cleaned(request.GET.get("q", ""))
+    except TooLong:
+        return render(request, "tracks/search.html", context | {"is_too_long": True})
+    context["question"] = question
+    if listener is not None and question:
+        context["answer"] = _answer(listener, question, zone or UTC)
+    elif listener is not None:
+        context["examples"] = examples(charts.current(listener, TimeRange.SHORT_TERM), has_history=has_history())
+    return render(request, "tracks/search.html", context)
+
+
+def too_often(request: HttpRequest, *, seconds: int) -> HttpResponse:
+    error = f"Too many questions from your address. Wait {seconds} seconds and try again."
+    return JsonResponse({"error": error}, status=429, headers={"Retry-After": str(seconds)})
+
+
+def for_any_site(view: View) -> View:
+    """Data that any site's script may read, errors as well."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    return wrapper
+
+
+@asked
+@for_any_site
+@at_most(SEARCHES_A_MINUTE, group="search", answer=too_often)
+@of_listener
+def search_json(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    zone = zone_of(request)
+    if zone is None:
+        return JsonResponse({"error": "tz must be the name of a time zone, as Europe/Madrid."}, status=400)
+    try:
+        question = cleaned(request.GET.get("q", ""))
+    except TooLong:
+        return JsonResponse({"error": f"q has at most {MOST_CHARACTERS} characters."}, status=400)
+    answer = _answer(listener, question, zone) if listener is not None and question else Answer()
+    return JsonResponse({
+        "understood": [clause.text for clause in answer.understood],
+        "not_understood": answer.not_understood,
+        "tracks": [charts.as_song(found.track) for found in answer.found],
+        "did_you_mean": [near.name for near in answer.near],
+    })  # fmt: skip
+
+
+def _answer(listener: Listener, question: str, zone: tzinfo) -> Answer:
+    return search(listener, question, now=timezone.now(), zone=zone, has_history=has_history())
+
+
+def has_history() -> bool:
+    return settings.HISTORY_DAYS > 0
+
+
+def zone_of(request: HttpRequest) -> tzinfo | None:
+    """The zone that `tz` names, UTC without one, None for what is no name of a zone (IANA)."""
+    name = request.GET.get("tz")
+    if not name:
+        return UTC
+    try:
+        return ZoneInfo(name) if len(name) <= 64 and name.isascii() else None
+    except (ValueError, OSError, LookupError):
+        return None
