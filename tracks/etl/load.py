@@ -160,7 +160,7 @@ def _store_credits(rows: dict[str, Row]) -> None:
 
 
 def _fold_again(artists: list[str], *, but: Iterable[str]) -> None:
-    """Folds the other tracks of these artists, whose names changed. Skips what another load holds: that one folds it."""
+    """Folds the other tracks of these artists, whose names changed; what another load holds, that one folds."""
     credited = Credit.objects.filter(artist__in=artists).exclude(track__in=but).values("track")
     tracks = Track.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=credited).with_artists()
     changed = []

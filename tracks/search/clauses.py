@@ -213,7 +213,8 @@ CLAUSES = [
     Clause(
         {
             "en": rf"(?:(?:in|on|at) )?(?:the )?top ({NUMBER})",
-            "es": rf"(?:(?:en|entre) )?(?:el |los |las )?(?:top ({NUMBER})|({NUMBER}) primer[oa]s|primer[oa]s ({NUMBER}))",
+            "es": r"(?:(?:en|entre) )?(?:el |los |las )?"
+            rf"(?:top ({NUMBER})|({NUMBER}) primer[oa]s|primer[oa]s ({NUMBER}))",
         },
         top,
     ),
@@ -246,7 +247,10 @@ CLAUSES = [
         lambda found, today: Released(years(groups(found)[0])[0], None),
     ),
     Clause(
-        {"en": rf"(?:released )?(?:until|till|up to) ({WHEN['en']})", "es": rf"(?:publicad[ao]s )?hasta ({WHEN['es']})"},
+        {
+            "en": rf"(?:released )?(?:until|till|up to) ({WHEN['en']})",
+            "es": rf"(?:publicad[ao]s )?hasta ({WHEN['es']})",
+        },
         lambda found, today: Released(None, years(groups(found)[0])[1]),
     ),
     Clause(
@@ -373,11 +377,11 @@ CLAUSES = [
         {"en": f"in {THE_CHART['en']}", "es": f"en {THE_CHART['es']}"},
         lambda found, today: Stood(PLACES),
     ),
-]  # fmt: skip
+]
 
 PATTERNS = [(clause.compiled(), clause) for clause in CLAUSES]
 
-# What stands before an artist's name. Of these, SOFT says so only before what is one: "canciones de Luna", "flor de luna".
+# What stands before an artist's name. SOFT says so only before what is one: "canciones de Luna", not "flor de luna".
 BY = {"by", "por"}
 SOFT = {"de", "del", "of"}
 
@@ -385,15 +389,16 @@ SOFT = {"de", "del", "of"}
 STOP_WORDS = frozenset(
     # English
     """
-    a all an and any are at be been by did do does ever find for from give had has have how i in is it list me most my
-    of on or please show song songs that the their them there these they this those to track tracks tune tunes was were
-    what when where which who with you your music released
+    a album all an and any are artist at be been by called did do does ever find for from give had has have how i
+    in is it list me most music my of on or please released show song songs that the their them there these they
+    this those title titled to track tracks tune tunes was were what when where which who with you your
     """.split()  # noqa: SIM905
     # Spanish
     + """
-    a al alguna algunas algun algunos busca buscar cancion canciones con cual cuales cuando de del el ella en era eran es
-    esa esas ese esos esta estaba estaban estan estas este estos estuvo estuvieron fue fueron ha haber han hay la las lo
-    los mas me mi mis muestra muestrame musica o por que quien se ser sido son su sus tema temas toda todas todo todos
-    tu tus un una unas uno unos y ya publicada publicadas publicado publicados
+    a al album algun alguna algunas algunos artista busca buscar cancion canciones con cual cuales cuando de del
+    el ella en era eran es esa esas ese esos esta estaba estaban estan estas este estos estuvieron estuvo favor
+    fue fueron ha haber han hay la las llamada llamado lo los mas me mi mis muestra muestrame musica o por
+    publicada publicadas publicado publicados que quien se ser sido son su sus tema temas titulo toda todas todo
+    todos tu tus un una unas uno unos y ya
     """.split()  # noqa: SIM905
 )

@@ -17,7 +17,6 @@ def examples(chart: Chart, *, has_history: bool) -> list[str]:
         if decades:
             decade = max(sorted(set(decades)), key=decades.count)
             asked.append(_("from the %(decade)ss") % {"decade": decade})
-        asked += [_("explicit")] if any(placement.track.explicit for placement in chart.placements) else []
         asked.append(_("longest"))
     if has_history:
         asked += [_("most days at number one"), _("in the top 5 last week"), _("new since Monday")]

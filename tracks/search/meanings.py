@@ -11,7 +11,6 @@ from tracks.search.periods import Period
 PLACES = 20
 
 
-
 # What a song is called, and by whom
 
 

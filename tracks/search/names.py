@@ -22,7 +22,7 @@ class Names:
         }
 
     def needle(self, words: str, where: str = "") -> str | None:
-        """What to look for in lines: the words, whole where they stand so, else with the last one begun; None: not there.
+        """What to look for in lines: the words, whole if they stand so, else with the last one begun; None: not there.
 
         `where` is "title" or "by", "" is anywhere.
         """

@@ -39,7 +39,9 @@ def near(words: Iterable[str], songs: Mapping[str, str]) -> list[Line]:
         for word in parts if len(parts) > LONGEST_JOINED else [*parts, "".join(parts)]:
             vocabulary[word].add(text)
     scores: dict[str, float] = defaultdict(float)
-    for asked in [word for word in dict.fromkeys(words) if len(word) > 1][:MOST_WORDS]:
+    asked_for = [word for word in dict.fromkeys(words) if len(word) > 1][:MOST_WORDS]
+    # "field work" may be one word.
+    for asked in [*asked_for, "".join(asked_for)] if len(asked_for) > 1 else asked_for:
         alike = [word for word in vocabulary if abs(len(word) - len(asked)) <= 2]
         best: dict[str, float] = {}
         for rank, word in enumerate(get_close_matches(asked, alike, n=MOST_NEAR, cutoff=LIKENESS)):

@@ -41,17 +41,21 @@ class Past:
         return Placement.objects.filter(snapshot__in=Snapshot.objects.current(self.listener, TimeRange.values))
 
     def folded(self, words: Sequence[str]) -> dict[str, str]:
-        """`Track.folded` by key, of the songs with a word that begins with one of these; of all where there are none."""
+        """`Track.folded` by key, of the songs with a word that begins with one of these; of all if there are none."""
         called = reduce(or_, (Q(track__folded__contains=f" {word}") for word in words), Q())
         return dict(self.placements.filter(called).values_list("track", "track__folded").distinct())
 
-    def ordered(self, condition: Q, *, by_length: Literal["", "-"] | None = None, limit: int | None = None) -> list[str]:
+    def ordered(
+        self, condition: Q, *, by_length: Literal["", "-"] | None = None, limit: int | None = None
+    ) -> list[str]:
         """The keys of the songs for which this holds: who stood in a chart last comes first, of those the highest.
 
         `by_length`: the shortest first, with "-" the longest.
         """
         songs = self.placements.filter(condition).values("track")
-        songs = songs.annotate(last=Max("snapshot__first_seen_at"), best=Min("position"), length=Min("track__duration_ms"))
+        songs = songs.annotate(
+            last=Max("snapshot__first_seen_at"), best=Min("position"), length=Min("track__duration_ms")
+        )
         orders = [] if by_length is None else [f"{by_length}length"]
         return [song["track"] for song in songs.order_by(*orders, "-last", "best", "track")[:limit]]
 
@@ -140,4 +144,3 @@ class Past:
 
 def _is_in(chart: Snapshot, period: Period) -> bool:
     return period.first <= chart.first_seen_at.date() <= period.last
-

@@ -168,7 +168,9 @@ def _chosen(meanings: list[Meaning], names: Names, past: Past) -> tuple[list[str
 def _near(past: Past, question: Question, unknown: list[Unknown]) -> list[Near]:
     """Names for what is unknown, or where all is known and nothing is found, for the names asked for."""
     songs = past.folded([])
-    asked = unknown or [Unknown(piece.first, piece.end) for piece in question.pieces if isinstance(piece.meaning, Words | By)]
+    asked = unknown or [
+        Unknown(piece.first, piece.end) for piece in question.pieces if isinstance(piece.meaning, Words | By)
+    ]
     gone = {number for gap in asked for number in range(gap.first, gap.end)}
     tokens = [question.tokens[number] for number in sorted(gone) if not question.tokens[number].is_marker]
     lines = near((word for token in tokens for word in token.folded.split()), songs)
