@@ -56,6 +56,10 @@ SET session_replication_role = origin;
 ANALYZE;
 """
 
+# Each kind of read of a search: by words, the near names, all songs in an order, and what happened.
+QUESTIONS = ["salt lamp", "xyzzy", "longest explicit", "number one in october new since monday", "left this week",
+             "back biggest climb", "most days at number one", "from the 90s"]  # fmt: skip
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _leaves_no_dead_rows(django_db_setup: None) -> Iterator[None]:
@@ -66,8 +70,8 @@ def _leaves_no_dead_rows(django_db_setup: None) -> Iterator[None]:
 
 
 @contextmanager
-def by_index() -> Iterator[None]:
-    """Fails for a statement in it that PostgreSQL would answer by reading a whole big table."""
+def by_index(but: str = "") -> Iterator[None]:
+    """Fails for a statement in it that PostgreSQL would answer by reading a whole big table, `but` this one."""
     with CaptureQueriesContext(connection) as queries:
         yield
     statements = [query["sql"] for query in queries if query["sql"].startswith(("SELECT", "UPDATE", "DELETE", "\n"))]
@@ -76,7 +80,7 @@ def by_index() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
-        for table in BIG:
+        for table in set(BIG) - {but}:
             assert f"Seq Scan on {table} " not in plan, f"{sql}\n{plan}"
 
 
@@ -93,6 +97,10 @@ def test_every_read_and_claim_goes_by_an_index(host: Browser, visitor: Browser, 
         for browser, address in ((visitor, f"/@guest/{path}"), (host, f"/{path}")):
             with by_index():
                 assert browser.get(address).status_code in (200, 404), address
+    for question in QUESTIONS:
+        # Of 20,000 titles PostgreSQL rather reads all than goes to those of the listener one by one.
+        with by_index(but="tracks_track"):
+            assert visitor.get("/@guest/search.json", {"q": question}).status_code == 200
     with by_index():
         assert visitor.get("/health").status_code == 200
     with by_index():

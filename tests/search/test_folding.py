@@ -1,6 +1,9 @@
 """Text as it is looked for."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 
 from tests.search.year import NOW, hear, song
 from tracks.folding import fold, folded_song
@@ -66,3 +69,13 @@ def test_an_artist_with_a_new_name_is_found_by_it_in_songs_that_have_left_the_ch
     hear(listener, NOW, "short_term", "undated")
     assert Track.objects.get(pk=keys["lamp"]).folded.endswith(" tomas ")
     assert Track.objects.get(pk=keys["smor"]).folded.endswith(" thorunn lecka ")
+
+
+@pytest.mark.django_db
+def test_the_migration_folds_what_is_stored(listener: Listener) -> None:
+    hear(listener, NOW, "short_term", "lamp smor gramophone")
+    before = dict(Track.objects.values_list("pk", "folded"))
+    assert all(before.values())
+    Track.objects.update(folded="")
+    import_module("tracks.migrations.0012_folded").fill(apps, None)
+    assert dict(Track.objects.values_list("pk", "folded")) == before

@@ -5,7 +5,7 @@ of the visitor's zone.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
 from functools import cached_property, reduce
@@ -82,11 +82,9 @@ class Past:
                     counts[track] += days[chart]
                 return counts
             case BiggestClimb():
-                climbs = self._seen(meaning.period).values_list("track", F("previous_position") - F("position"))
-                best: dict[str, int] = {}
-                for track, climb in climbs.filter(previous_position__gt=F("position")):
-                    best[track] = max(climb, best.get(track, 0))
-                return best
+                climbed = self._seen(meaning.period).filter(previous_position__gt=F("position")).values("track")
+                best = climbed.annotate(best=Max(F("previous_position") - F("position")))
+                return dict(best.values_list("track", "best"))
             case Back():
                 found = self._seen(meaning.period).filter(entry=Placement.Entry.BACK)
             case New(period=None):
@@ -112,15 +110,22 @@ class Past:
             days.setdefault(self.charts[-1].pk, 1)
         return days
 
-    def _up_to(self, place: int, charts: Iterable[int]) -> Iterable[tuple[int, str]]:
+    def _up_to(self, place: int, charts: Collection[int]) -> list[tuple[int, str]]:
         """The pairs of chart and song at this place or higher."""
-        found = Placement.objects.filter(snapshot__in=list(charts), position__lte=place)
-        return found.values_list("snapshot_id", "track")
+        found = self._of(charts).filter(position__lte=place).values_list("snapshot_id", "track")
+        return [(chart, track) for chart, track in found if chart in charts]
 
     def _seen(self, period: Period | None) -> QuerySet[Placement]:
         """The placements in charts that were first seen in the period."""
-        charts = [chart.pk for chart in self.charts if not period or _is_in(chart, period)]
-        return Placement.objects.filter(snapshot__in=charts)
+        if period is None:
+            return self.placements.filter(snapshot__time_range=TimeRange.SHORT_TERM)
+        return Placement.objects.filter(snapshot__in=[chart.pk for chart in self.charts if _is_in(chart, period)])
+
+    def _of(self, charts: Collection[int]) -> QuerySet[Placement]:
+        """The placements in these charts; where these are nearly all there are, in all, which is quicker to ask for."""
+        if len(charts) > len(self.charts) // 2:
+            return self._seen(None)
+        return Placement.objects.filter(snapshot__in=list(charts))
 
     def _first_in(self, period: Period) -> QuerySet[Placement, str]:
         """The songs whose first chart of any time range was seen in the period."""

@@ -30,6 +30,8 @@ from tracks.search.question import MOST_CHARACTERS, Piece, Question, parse
 
 # At most so many items of Spotify's in one set (its design rules).
 MOST_SONGS = 20
+# So many songs are asked for by their keys; of more, all are, which is quicker.
+FEW = 50
 # Of a question's words so many are looked for; what the songs with those have besides is found too.
 MOST_NAMES = 12
 
@@ -159,9 +161,11 @@ def _chosen(meanings: list[Meaning], names: Names, past: Past) -> tuple[list[str
                 if isinstance(meaning, MostDays | BiggestClimb) and not kind:
                     figures, kind = counts, "days" if isinstance(meaning, MostDays) else "climb"
         kept = found if kept is None else kept & found
-    if kept is not None:
+    if kept is None:
+        return past.ordered(conditions, by_length=by_length, limit=MOST_SONGS + 1), figures, kind
+    if len(kept) <= FEW:
         conditions &= Q(track__in=kept)
-    keys = past.ordered(conditions, by_length=by_length, limit=None if figures else MOST_SONGS + 1)
+    keys = [key for key in past.ordered(conditions, by_length=by_length) if key in kept]
     return sorted(keys, key=lambda key: -figures.get(key, 0)), figures, kind
 
 
