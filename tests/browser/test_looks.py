@@ -106,6 +106,24 @@ def test_times_are_in_the_visitors_own_zone_and_in_utc_without_script(visit: Vis
     assert "UTC" in (tokyo.locator(".exact time").get_attribute("title") or "")
 
 
+def test_the_days_of_a_question_are_the_visitors(visit: Visitor) -> None:
+    page = visit(timezone_id="Asia/Tokyo").page
+    page.goto("/artists/")
+    page.get_by_role("search").get_by_label("Ask for songs").fill("number one today")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=number+one+today&tz=Asia%2FTokyo")
+    expect(page.locator(".chips a")).to_have_count(2)
+    page.locator(".chips a").nth(1).click()
+    page.wait_for_url("**/search?q=number+one&tz=Asia%2FTokyo")
+    expect(page.locator("table.results a.title").first).to_be_visible()
+    plain = visit(java_script_enabled=False).page
+    plain.goto("/")
+    plain.get_by_role("search").get_by_label("Ask for songs").fill("longest")
+    plain.get_by_role("button", name="Search").click()
+    plain.wait_for_url("**/search?q=longest")
+    expect(plain.locator("table.results a.title").first).to_be_visible()
+
+
 def test_nothing_comes_from_elsewhere_but_covers(visit: Visitor, simulated_spotify: Simulator) -> None:
     window = visit()
     for address in pages():

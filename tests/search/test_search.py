@@ -1,5 +1,6 @@
 """Questions in plain words and their songs, over one invented year that serves all of them."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from tests.conftest import Browser
+from tests.conftest import ROOT, Browser
 from tests.search.questions import QUESTIONS, UNKNOWN
 from tests.search.year import NOW, live, lived_through, word_of
 from tracks.models import Listener, Snapshot
@@ -103,6 +104,14 @@ def test_a_zone_that_is_none_is_a_sentence_for_programs_and_utc_for_people(zone:
     assert (response.status_code, list(response.json())) == (400, ["error"])
     page = Browser().get("/search", {"q": "longest", "tz": zone})
     assert page.status_code == 200 and "Fieldwork, Pt. II" in page.content.decode()
+
+
+def test_the_documented_answer_has_the_keys_of_a_real_one() -> None:
+    section = (ROOT / "docs/API.md").read_text().partition("## Questions")[2]
+    example = json.loads(section.partition("```json")[2].partition("```")[0])
+    answer = ask("salt lamp xyzzy")
+    assert (list(example), list(example["tracks"][0])) == (list(answer), list(answer["tracks"][0]))
+    assert (example["understood"], example["not_understood"]) == (answer["understood"], answer["not_understood"])
 
 
 # The page

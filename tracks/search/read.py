@@ -31,7 +31,7 @@ from tracks.search.question import MOST_CHARACTERS, Piece, Question, parse
 # At most so many items of Spotify's in one set (its design rules).
 MOST_SONGS = 20
 # So many songs are asked for by their keys; of more, all are, which is quicker.
-FEW = 50
+FEW = 150
 # Of a question's words so many are looked for; what the songs with those have besides is found too.
 MOST_NAMES = 12
 
