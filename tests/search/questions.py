@@ -136,5 +136,8 @@ UNKNOWN = [
     ("the song by Lamp", ["by Lamp"], ""),
     ('"salt shaker"', [], ""),
     ("top 0", ["top", "0"], ""),
+    ("xyzzy by Nobody longest qwerty", ["xyzzy", "by Nobody", "qwerty"], "=field back snow bus flor …"),
+    ("show me all songs", [], ""),
+    ("las canciones", [], ""),
     ("in 99999", ["99999"], ""),
 ]

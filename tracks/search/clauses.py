@@ -262,7 +262,7 @@ CLAUSES = [
     ),
     # Explicit
     Clause(
-        {"en": "(?:not |non |no )explicit|clean", "es": "(?:no|sin(?: ser)?) explicit[oa]s?"},
+        {"en": "(?:not |non |no )explicit", "es": "(?:no|sin(?: ser)?) explicit[oa]s?"},
         lambda found, today: Explicit(False),
     ),
     Clause({"en": "explicit", "es": "explicit[oa]s?"}, lambda found, today: Explicit(True)),
@@ -350,7 +350,7 @@ CLAUSES = [
     # What happened
     Clause(
         {
-            "en": "(?:(?:that|which|who) )?(?:(?:has|have|had|just) )?(?:left|gone|dropped out|fell out|went out)"
+            "en": "(?:(?:that|which|who) )?(?:(?:has|have|had|just) )?(?:left|dropped out|fell out|went out)"
             rf"(?: {THE_CHART['en']})?",
             "es": "(?:que )?(?:salio|salieron|ha salido|han salido|se fue|se fueron|se ha ido|se han ido)"
             rf"(?: de {THE_CHART['es']})?",
@@ -361,8 +361,8 @@ CLAUSES = [
     Clause(
         {
             "en": "(?:(?:that|which|who) )?(?:(?:came|come|coming|is|are|was|were) )?back(?: again)?"
-            rf"(?: (?:in|on) {THE_CHART['en']})?|returned|comebacks?",
-            "es": "(?:que )?(?:de vuelta|volvio|volvieron|han vuelto|ha vuelto|regreso|regresaron|regresos?)"
+            rf"(?: (?:in|on) {THE_CHART['en']})?",
+            "es": "(?:que )?(?:de vuelta|volvio|volvieron|han vuelto|ha vuelto|regreso|regresaron)"
             rf"(?: a {THE_CHART['es']})?",
         },
         lambda found, today: Back(),

@@ -122,5 +122,5 @@ class Resolver:
             elif len(token.folded) == 4 and token.folded.isascii() and token.folded.isdigit():
                 year = int(token.folded)
                 question.pieces.append(Piece(number, number + 1, Released(year, year)))
-            else:
+            elif not token.is_stop:
                 self.unknown.append(Unknown(number, number + 1))

@@ -85,6 +85,7 @@ def search(listener: Listener, text: str, *, now: datetime, zone: tzinfo, has_hi
         return Answer(not_understood=question.unreadable)
     resolver = Resolver(question, Names(past.folded(names[:MOST_NAMES]) if names else {}))
     resolver.resolve()
+    resolver.unknown.sort(key=lambda gap: gap.first)
     question.pieces.sort(key=lambda piece: piece.first)
     answer = Answer(
         understood=[
