@@ -114,6 +114,6 @@ def zone_of(request: HttpRequest) -> tzinfo | None:
     if not name:
         return UTC
     try:
-        return ZoneInfo(name) if len(name) <= 64 and name.isascii() else None
+        return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         return None
