@@ -64,9 +64,12 @@ def bad_query(path: str) -> str:
     if "history" in path:
         return "cursor=none"
     name = path.rpartition("/")[2]
-    return {"listeners.json": "page=0", "oembed": "maxwidth=0", "tracks.json": "time_range=none"}.get(
-        name, "time_range=none" if name in ("tracks.csv", "sql") else ""
-    )
+    return {
+        "listeners.json": "page=0",
+        "oembed": "maxwidth=0",
+        "search.json": "tz=none",
+        "tracks.json": "time_range=none",
+    }.get(name, "time_range=none" if name in ("tracks.csv", "sql") else "")
 
 
 def answer(status: str, operation: Operation, host: Browser, simulator: Simulator, monkeypatch: Any) -> Any:
@@ -99,6 +102,10 @@ def answer(status: str, operation: Operation, host: Browser, simulator: Simulato
             return ask(operation)
         case "413":
             return ask(operation, headers={"Content-Length": "70000"})
+        case "429" if "search" in path:
+            with monkeypatch.context() as often:
+                often.setattr("tracks.ops.limits.is_ratelimited", lambda *args, **kwargs: True)
+                return ask(operation)
         case "429":
             an_hour_passes()
             simulator.fault(TOP, Fault(status=429, headers={"Retry-After": "30"}))

@@ -92,7 +92,7 @@ def test_who_asks_all_the_time_has_to_wait(host: Browser, settings: Any, monkeyp
         assert Browser().get("/search.json").status_code == 200
     response = Browser().get("/search.json")
     assert (response.status_code, response["Retry-After"], list(response.json())) == (429, "60", ["error"])
-    page = Browser().get("/search", {"q": "longest"})
+    page = Browser().get("/search", {"q": "longest"}, headers={"Accept": "text/html"})
     assert (page.status_code, page["Retry-After"]) == (429, "60") and b"Too often" in page.content
     assert Browser().get("/", REMOTE_ADDR="127.0.0.1").status_code == 200
     assert Browser().get("/search.json", REMOTE_ADDR="192.0.2.1").status_code == 200

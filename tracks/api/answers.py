@@ -221,6 +221,18 @@ class SongWithHistory(Song):
     history: list[SongHistory] = Field(description="One for each time range where it ever stood.")
 
 
+# Questions
+
+
+class Search(Answer):
+    """What a question found, and what was understood of it."""
+
+    understood: list[str] = Field(description="The question's words, as they were asked, a clause each.")
+    not_understood: list[str] = Field(description="Words that narrow nothing.")
+    tracks: list[Song] = Field(max_length=20, description="The first 20, in the order asked for.")
+    did_you_mean: list[str] = Field(max_length=3, description="Near names, where words were not understood.")
+
+
 # Listeners
 
 

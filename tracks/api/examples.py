@@ -74,6 +74,12 @@ TRACK: answers.SongWithHistory = _song(
         )
     ],
 )
+SEARCH = answers.Search(
+    understood=["salt lamp", "from 2024"],
+    not_understood=["please"],
+    tracks=[answers.Song(**SONG.model_dump(exclude={"position"}))],
+    did_you_mean=[],
+)
 LISTENERS = answers.Listeners(
     listeners=[
         answers.PublicListener(

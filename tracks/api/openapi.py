@@ -221,6 +221,28 @@ def operations() -> list[Operation]:
                 of_each_listener=True,
             )
         )
+    found.append(
+        Operation(
+            path="search.json",
+            name="search",
+            summary="Questions in plain words",
+            description="Words of titles, albums and artists, and clauses in English or Spanish, in any order.",
+            parameters=[
+                query("q", "At most 200 characters.", {"type": "string", "default": ""}),
+                query("tz", "The days are this zone's (IANA).", {"type": "string", "default": "UTC"}),
+            ],
+            responses={
+                200: body("What was found.", examples.SEARCH),
+                400: error("A parameter has another value.", "tz must be the name of a time zone, as Europe/Madrid."),
+                429: error(
+                    "120 questions a minute.",
+                    "Too many tries from your address. Wait 1 minute and try again.",
+                    "Retry-After",
+                ),
+            },
+            of_each_listener=True,
+        )
+    )
     if settings.LISTENERS != "host":
         found.append(
             Operation(

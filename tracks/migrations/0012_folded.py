@@ -22,7 +22,7 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracks", "0010_fewer_indexes")]
+    dependencies = [("tracks", "0011_cards")]
 
     operations = [
         migrations.AddField(

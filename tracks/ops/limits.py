@@ -58,7 +58,7 @@ def _read(text: str) -> str | None:
     return str(ipaddress.IPv6Address(int(address) >> 64 << 64))
 
 
-def at_most(times: int, *, group: str, answer: View = too_many_requests) -> Callable[[View], View]:
+def at_most(times: int, *, group: str) -> Callable[[View], View]:
     """Answers 429 to an address that calls the view more often than that in a minute; counted by each worker."""
 
     def decorate(view: View) -> View:
@@ -67,7 +67,7 @@ def at_most(times: int, *, group: str, answer: View = too_many_requests) -> Call
             if is_ratelimited(
                 request, group=group, key=lambda _, request: client_address(request), rate=f"{times}/m", increment=True
             ):
-                return answer(request, seconds=MINUTE)
+                return too_many_requests(request, seconds=MINUTE)
             return view(request, *args, **kwargs)
 
         return wrapper

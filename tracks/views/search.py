@@ -14,11 +14,14 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from tracks import chart as charts
+from tracks.api import answers
+from tracks.api.errors import error, json_errors
 from tracks.models import Listener, TimeRange
 from tracks.ops.limits import at_most
 from tracks.search.examples import examples
 from tracks.search.question import MOST_CHARACTERS, TooLong, cleaned
 from tracks.search.read import Answer, search
+from tracks.views.data import for_any_site
 from tracks.views.decorators import of_listener
 
 # Nobody asks more often; a program that does costs a worker a tenth of its time.
@@ -62,42 +65,28 @@ def page(request: HttpRequest, listener: Listener | None) -> HttpResponse:
     return render(request, "tracks/search.html", context)
 
 
-def too_often(request: HttpRequest, *, seconds: int) -> HttpResponse:
-    error = f"Too many questions from your address. Wait {seconds} seconds and try again."
-    return JsonResponse({"error": error}, status=429, headers={"Retry-After": str(seconds)})
-
-
-def for_any_site(view: View) -> View:
-    """Data that any site's script may read, errors as well."""
-
-    @wraps(view)
-    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response["Access-Control-Allow-Origin"] = "*"
-        return response
-
-    return wrapper
-
-
-@asked
 @for_any_site
-@at_most(SEARCHES_A_MINUTE, group="search", answer=too_often)
+@json_errors
+@asked
+@at_most(SEARCHES_A_MINUTE, group="search")
 @of_listener
 def search_json(request: HttpRequest, listener: Listener | None) -> HttpResponse:
+    """The same for programs; an unknown `tz` is an error."""
     zone = zone_of(request)
     if zone is None:
-        return JsonResponse({"error": "tz must be the name of a time zone, as Europe/Madrid."}, status=400)
+        return error("tz must be the name of a time zone, as Europe/Madrid.", status=400)
     try:
         question = cleaned(request.GET.get("q", ""))
     except TooLong:
-        return JsonResponse({"error": f"q has at most {MOST_CHARACTERS} characters."}, status=400)
-    answer = _answer(listener, question, zone) if listener is not None and question else Answer()
-    return JsonResponse({
-        "understood": [clause.text for clause in answer.understood],
-        "not_understood": answer.not_understood,
-        "tracks": [charts.as_song(found.track) for found in answer.found],
-        "did_you_mean": [near.name for near in answer.near],
-    })  # fmt: skip
+        return error(f"q has at most {MOST_CHARACTERS} characters.", status=400)
+    found = _answer(listener, question, zone) if listener is not None and question else Answer()
+    answer = answers.Search(
+        understood=[clause.text for clause in found.understood],
+        not_understood=found.not_understood,
+        tracks=[answers.Song.of(one.track) for one in found.found],
+        did_you_mean=[near.name for near in found.near],
+    )
+    return JsonResponse(answer.as_json())
 
 
 def _answer(listener: Listener, question: str, zone: tzinfo) -> Answer:
