@@ -3,15 +3,11 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connections
-from django.test import override_settings
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
@@ -88,20 +84,6 @@ def two_weeks_pass(simulator: Simulator) -> Listener:
     listener = factories.host(simulator)
     live_through(days=14, shuffle=lambda time_range: simulator.shuffle("host", time_range))
     return listener
-
-
-@contextmanager
-def site_to_look_at(unblocked: Any, spotify: Simulator, folder: Path) -> Iterator[Server]:
-    """A site after two weeks of listening, for a module whose tests change nothing; it leaves the database empty."""
-    urls = override_settings(SPOTIFY_ACCOUNTS_URL=spotify.accounts_url, SPOTIFY_API_URL=spotify.api_url)
-    with unblocked, urls:
-        spotify.reset()
-        two_weeks_pass(spotify)
-        server = Server(folder)
-        server.wait_until_up()
-        yield server
-        server.stop()
-        call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture

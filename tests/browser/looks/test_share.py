@@ -1,6 +1,5 @@
 """The Share part of the chart in a real browser: with its pictures, its fields and the phone's own sheet."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +7,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 
-from simulator import Simulator
-from tests import factories
 from tests.browser.conftest import Visit
-from tests.conftest import Manage, Server
+from tests.conftest import Server
 from tests.helpers import wait_until
 from tracks.models import Card, Snapshot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SHEET = """
 window.shared = [];
@@ -25,18 +22,19 @@ navigator.share = async ({ url, files = [] }) => { window.shared.push({ url, fil
 
 
 @pytest.fixture
-def site(simulator: Simulator, tmp_path: Path, manage: Manage) -> Iterator[Server]:
-    """The host's chart with its pictures, on which the site's address stands."""
-    factories.host(simulator)
-    server = Server(tmp_path, CARDS="on")
-    pk = Snapshot.objects.get(time_range="short_term").pk
-    assert manage("draw_cards", "--snapshot", str(pk), CARDS="on", PORT=str(server.port)).returncode == 0
-    server.wait_until_up()
-    yield server
-    server.stop()
+def for_stories() -> bytes:
+    """The one for stories."""
+    card = Card.objects.get(
+        snapshot=Snapshot.objects.filter(time_range="short_term").latest("first_seen_at"),
+        kind="card-tall.png",
+        language="en",
+    )
+    return bytes(card.body)
 
 
-def test_the_share_part_with_script_without_and_on_a_phone(chromium: Chromium, site: Server) -> None:
+def test_the_share_part_with_script_without_and_on_a_phone(
+    chromium: Chromium, site: Server, for_stories: bytes
+) -> None:
     for options in ({"viewport": {"width": 1280, "height": 1000}}, {"viewport": {"width": 360, "height": 800}},
                     {"viewport": {"width": 360, "height": 800}, "color_scheme": "dark"}):  # fmt: skip
         visit = Visit(chromium, site, **options)
@@ -59,23 +57,23 @@ def test_the_share_part_with_script_without_and_on_a_phone(chromium: Chromium, s
     with visit.page.expect_download() as download:
         visit.page.get_by_role("link", name="For stories").click()
     assert download.value.suggested_filename.endswith("-tall.png")
-    body = Card.objects.get(kind="card-tall.png", language="en").body
-    assert Path(download.value.path()).read_bytes() == bytes(body)
+    assert Path(download.value.path()).read_bytes() == for_stories
     visit.context.close()
 
 
-def test_the_phones_sheet_gets_the_picture_and_the_clipboard_the_address(chromium: Chromium, site: Server) -> None:
+def test_the_phones_sheet_gets_the_picture_and_the_clipboard_the_address(
+    chromium: Chromium, site: Server, for_stories: bytes
+) -> None:
     visit = Visit(chromium, site, permissions=["clipboard-read", "clipboard-write"])
     visit.page.add_init_script(SHEET)
     visit.page.goto("/")
     visit.page.get_by_text("Share this chart").click()
-    size = len(Card.objects.get(kind="card-tall.png", language="en").body)
 
     def shared() -> list[Any]:
         visit.page.get_by_role("button", name="Share…").click()
         return list(visit.page.evaluate("window.shared"))
 
-    wait_until(lambda: {"url": f"{site.site}/", "files": [size]} in shared())
+    wait_until(lambda: {"url": f"{site.site}/", "files": [len(for_stories)]} in shared())
     visit.page.locator("button[data-copy=share-embed]").click()
     visit.page.get_by_role("button", name="Copied").wait_for()
     assert visit.page.evaluate("navigator.clipboard.readText()").startswith(f'<iframe src="{site.site}/embed/"')

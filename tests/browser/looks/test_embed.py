@@ -13,25 +13,13 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Frame, expect
 
-from simulator import Simulator
-from tests.browser.conftest import Visit, Visitor, site_to_look_at
+from tests.browser.conftest import Visit, Visitor
 from tests.conftest import Server
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta name="color-scheme" content="light dark"><title>A blog</title></head>
 <body><main><h1>A blog</h1>{}</main></body></html>"""
 FRAME = "<iframe src='{}' title='The chart' width='280' height='700' {}></iframe>"
-
-
-@pytest.fixture(scope="module")
-def site(
-    django_db_setup: None,
-    django_db_blocker: Any,
-    simulated_spotify: Simulator,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    with site_to_look_at(django_db_blocker.unblock(), simulated_spotify, tmp_path_factory.mktemp("site")) as server:
-        yield server
 
 
 class Blog(BaseHTTPRequestHandler):

@@ -1,7 +1,6 @@
 """How the pages look and read. Nothing is changed here, so that one site and its two weeks of listening serve all."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,30 +11,11 @@ from django.db.models import F, Q
 from playwright.sync_api import expect
 
 from simulator import Simulator
-from tests.browser.conftest import Visit, Visitor, site_to_look_at, two_weeks_pass
+from tests.browser.conftest import Visit, Visitor
 from tests.conftest import Server
 from tracks.models import Listener, Placement
 
-
-@pytest.fixture(scope="module")
-def site(
-    django_db_setup: None,
-    django_db_blocker: Any,
-    simulated_spotify: Simulator,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    with site_to_look_at(django_db_blocker.unblock(), simulated_spotify, tmp_path_factory.mktemp("site")) as server:
-        yield server
-
-
-@pytest.mark.django_db
-def test_the_two_weeks_have_every_kind_of_movement(simulator: Simulator) -> None:
-    two_weeks_pass(simulator)
-    placements = Placement.objects.filter(snapshot__time_range="short_term")
-    assert placements.filter(position__lt=F("previous_position")).exists()
-    assert placements.filter(position__gt=F("previous_position")).exists()
-    assert placements.filter(position=F("previous_position")).exists()
-    assert {"", "new", "back"} <= set(placements.values_list("entry", flat=True))
+AS_HOST = ["/", "/history/", "/disconnect"]
 
 
 @pytest.fixture
@@ -65,6 +45,15 @@ def pages() -> list[str]:
     ]
 
 
+@pytest.mark.django_db
+def test_the_two_weeks_have_every_kind_of_movement(site: Server) -> None:
+    placements = Placement.objects.filter(snapshot__time_range="short_term")
+    assert placements.filter(position__lt=F("previous_position")).exists()
+    assert placements.filter(position__gt=F("previous_position")).exists()
+    assert placements.filter(position=F("previous_position")).exists()
+    assert {"", "new", "back"} <= set(placements.values_list("entry", flat=True))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_on_any_page(weeks: Visit, visit: Visitor, scheme: Any) -> None:
     window = visit(color_scheme=scheme)
@@ -75,22 +64,19 @@ def test_axe_finds_no_violation_on_any_page(weeks: Visit, visit: Visitor, scheme
         results = Axe().run(window.page)
         assert results.violations_count == 0, f"{address}\n{results.generate_report()}"
     weeks.page.emulate_media(color_scheme=scheme)
-    for address in ("/", "/history/", "/disconnect"):
+    for address in AS_HOST:
         weeks.page.goto(address)
         results = Axe().run(weeks.page)
         assert results.violations_count == 0, f"{address} as host\n{results.generate_report()}"
 
 
-@pytest.mark.parametrize("width", [320, 360, 768, 1280, 1600])
-def test_no_page_scrolls_sideways(weeks: Visit, visit: Visitor, width: int) -> None:
-    window = visit(viewport={"width": width, "height": 800})
-    for address in pages():
-        window.page.goto(address)
-        assert window.width_beyond_screen() <= 0, address
-    weeks.page.set_viewport_size({"width": width, "height": 800})
-    for address in ("/", "/history/", "/disconnect"):
-        weeks.page.goto(address)
-        assert weeks.width_beyond_screen() <= 0, f"{address} as host"
+def test_no_page_scrolls_sideways(weeks: Visit, visit: Visitor) -> None:
+    window = visit()
+    for shown, address in [*((window, address) for address in pages()), *((weeks, path) for path in AS_HOST)]:
+        shown.page.goto(address)
+        for width in (320, 360, 768, 1280, 1600):
+            shown.page.set_viewport_size({"width": width, "height": 800})
+            assert shown.width_beyond_screen() <= 0, (address, width, shown is weeks)
 
 
 def test_times_are_in_the_visitors_own_zone_and_in_utc_without_script(visit: Visitor) -> None:
