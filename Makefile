@@ -10,13 +10,14 @@ TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
 
-.PHONY: help demo run test fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
+.PHONY: help demo run test test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
 	@echo "make run     the site with your own Spotify app, set in .env"
 	@echo "make test    the tests, on PostgreSQL, and those about the database on SQLite too"
 	@echo "make fuzz    many invented requests to the addresses for programs (minutes; EXAMPLES=1000 SEED=1)"
+	@echo "make test-airflow  the DAG in a real Airflow, which it installs into .venv-airflow (once, 300 MB)"
 	@echo "make coverage  the tests once, and what of the code they reach"
 	@echo "make lint    style, types, missing migrations and the GitHub workflows"
 	@echo "make format  rewrites the code in the project's style"
@@ -47,6 +48,10 @@ SEED ?= $(shell date +%s)
 fuzz: .venv/installed-dev
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -k schemathesis tests/api/test_running_site.py
 
+# Imports of Airflow are slow where Python may not keep what it has compiled.
+test-airflow: .venv/installed-dev .venv-airflow/installed
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q tests/airflow/outcomes.py
+
 coverage: .venv/installed-dev
 	$(PYTEST) --cov --cov-report=term
 
@@ -63,8 +68,8 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 messages: .venv/installed-dev
-	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore .venv --ignore tests --ignore simulator --ignore mutants
-	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore .venv
+	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore '.venv*' --ignore tests --ignore simulator --ignore mutants
+	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore '.venv*'
 
 screenshots: .venv/installed-dev
 	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
@@ -99,7 +104,7 @@ image:
 	docker build -t spotify-top .
 
 clean:
-	rm -rf .venv mutants staticfiles .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf .venv .venv-airflow mutants staticfiles .mypy_cache .ruff_cache .pytest_cache .coverage
 
 .env:
 	@umask 077 && sed "s|^SECRET_KEY=$$|SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')|" .env.example > .env
@@ -118,3 +123,9 @@ clean:
 	@echo "Installing what the site and its tests need (once)..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/installed $@
+
+.venv-airflow/installed: deploy/airflow/requirements.txt
+	@echo "Installing Airflow (once)..."
+	@$(PYTHON) -m venv .venv-airflow
+	@PYTHONDONTWRITEBYTECODE= .venv-airflow/bin/pip install --quiet --disable-pip-version-check -r deploy/airflow/requirements.txt
+	@touch $@
