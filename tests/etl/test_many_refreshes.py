@@ -86,13 +86,13 @@ class TestCommand:
         assert order == [others[2].pk, host, others[1].pk, others[0].pk]
 
     def test_as_many_at_a_time_as_set(self, others: list[Listener], simulator: Simulator, settings: Any) -> None:
-        simulator.fault(TOP, Fault(delay=0.6))
+        simulator.fault(TOP, Fault(delay=1))
         times = {}
         for settings.REFRESH_CONCURRENCY in (1, 4):
             started = time.monotonic()
             run("--force", "--time-range", "short_term")
             times[settings.REFRESH_CONCURRENCY] = time.monotonic() - started
-        assert times[1] > 2.4 and times[4] < times[1] - 1
+        assert times[1] > 4 and times[4] < times[1] - 1
 
     def test_one_dead_token_one_not_allowed_one_that_hangs_stop_nobody_else(
         self, others: list[Listener], simulator: Simulator, monkeypatch: pytest.MonkeyPatch

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -301,14 +302,37 @@ def test_an_answer_that_the_network_swallowed_is_asked_for_again(
     assert not current.is_away and current.value is not None
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_want_a_page_at_once_one_renders_it(host: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+    render = reads.current
+
+    def slowly(*args: Any) -> Any:
+        rendered.append(args)
+        time.sleep(0.5)
+        return render(*args)
+
+    monkeypatch.setattr(reads, "current", slowly)
+    one = Browser()
+    one.get("/live")  # the middleware is one for all of this client
+
+    def ask(_: int) -> int:
+        try:
+            return int(one.get("/tracks.json").status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as crowd:
+        assert set(crowd.map(ask, range(8))) == {200}
+    assert len(rendered) == 1
+
+
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_crowd_at_pages_that_nobody_has_seen_gets_no_error(
     transactional_db: None, host: Browser, simulator: Any, tmp_path: Any
 ) -> None:
     """Many who come at the same moment: one of them asks for the versions, the others wait for the answer."""
-    from concurrent.futures import ThreadPoolExecutor
-
     import requests
 
     from tests.conftest import Server

@@ -6,7 +6,10 @@ A page is rendered once for a version of the charts, by whoever asks for it firs
 import functools
 import logging
 import re
-from collections.abc import Callable, Hashable
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -18,7 +21,7 @@ from django.utils.translation import get_language_from_request
 
 from tracks.api.errors import error
 from tracks.ops.shared.store import Page, PageStore, SharedResponse
-from tracks.ops.shared.version import Versions
+from tracks.ops.shared.version import CurrentVersion, Version, Versions
 
 # The first pages of some 3,000 listeners as browsers ask for them (gzip); a worker stays below 150 MiB with them.
 MOST_BYTES = 48 * 1024 * 1024
@@ -29,7 +32,49 @@ LASTING = "public, max-age=31536000, immutable"
 # host's stand for as long as it takes: the front page is always public.
 UNKNOWN_SECONDS = 2.0
 
+# How long one waits for a page that somebody else has begun to render.
+RENDER_SECONDS = 5.0
+
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A page that somebody wants: by which key, and as of which version of the charts.
+
+    `is_for_all`: the host's, which are never private.
+    """
+
+    key: Hashable
+    version: Version
+    current: CurrentVersion
+    is_for_all: bool
+
+    def is_of_listener(self, page: Page) -> bool:
+        """Not of one who has left, or is private now."""
+        return bool(self.version and page.version and page.version[0] == self.version[0])
+
+
+class Rendering:
+    """Which pages are being rendered: of many who want the same one, one renders it."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, threading.Event] = {}
+
+    @contextmanager
+    def turn(self, key: Hashable) -> Iterator[None]:
+        """At once for whoever comes first; for the others when that one is done, or after RENDER_SECONDS."""
+        own = threading.Event()
+        first = self._under_way.setdefault(key, own)
+        if first is not own:
+            first.wait(RENDER_SECONDS)
+            yield
+            return
+        try:
+            yield
+        finally:
+            del self._under_way[key]
+            own.set()
 
 
 class SharedPages:
@@ -39,6 +84,7 @@ class SharedPages:
         self.get_response = get_response
         self.pages = PageStore(MOST_BYTES)
         self.versions = Versions()
+        self.rendering = Rendering()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = page_key(request)
@@ -58,24 +104,39 @@ class SharedPages:
             version = current.value
             if current.is_away:
                 return unavailable(request)
-        page = self.pages.get(key)
-        if page and not (version and page.version and page.version[0] == version[0]):
-            page = None  # of a listener who has left, or is private now
-        if page and (page.version == version or (current.is_away and not handle)):
-            return self.answer(request, page, age=current.age)
+        wanted = Wanted(key=key, version=version, current=current, is_for_all=not handle)
+        if copy := self.copy(request, wanted):
+            return copy
+        with self.rendering.turn(key):
+            # Another may have rendered it meanwhile.
+            return self.copy(request, wanted) or self.render(request, wanted)
+
+    def copy(self, request: HttpRequest, wanted: Wanted) -> HttpResponse | None:
+        """The copy of this version; of pages for all the last good one while the database is away."""
+        page = self.pages.get(wanted.key)
+        if page is None or not wanted.is_of_listener(page):
+            return None
+        if page.version == wanted.version or (wanted.current.is_away and wanted.is_for_all):
+            return self.answer(request, page, age=wanted.current.age)
+        return None
+
+    def render(self, request: HttpRequest, wanted: Wanted) -> HttpResponse:
+        """The view's answer, of which a copy is kept; for an error, the last good copy of a page for all."""
         response = self.get_response(request)
+        age = wanted.current.age
         if response.status_code == 200 and not response.cookies:
-            if handle:  # no other cache keeps it: private must mean gone
-                patch_cache_control(response, no_cache=True)
-            else:
+            if wanted.is_for_all:
                 patch_cache_control(response, public=True, max_age=0, s_maxage=60, stale_while_revalidate=300)
+            else:  # no other cache keeps it: private must mean gone
+                patch_cache_control(response, no_cache=True)
             patch_vary_headers(response, ["Accept-Encoding", "Accept-Language", "Cookie"])
-            page = Page.of(response, version=version, encoding=accepted_encoding(request))
-            if version and is_kept(request):
-                self.pages.put(key, page)
-            return self.answer(request, page, age=current.age)
-        if page and not handle and response.status_code >= 500:
-            return self.answer(request, page, age=current.age)
+            page = Page.of(response, version=wanted.version, encoding=accepted_encoding(request))
+            if wanted.version and is_kept(request):
+                self.pages.put(wanted.key, page)
+            return self.answer(request, page, age=age)
+        former = self.pages.get(wanted.key)
+        if response.status_code >= 500 and wanted.is_for_all and former and wanted.is_of_listener(former):
+            return self.answer(request, former, age=age)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
