@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 # Letters that Unicode does not take apart (NFKD), as people type them.
 PLAIN = str.maketrans(
@@ -37,6 +38,7 @@ def fold(text: str) -> str:
     return " ".join("".join(map(_folded, text)).split())
 
 
+@lru_cache(maxsize=10_000)
 def _folded(sign: str) -> str:
     if sign in APOSTROPHES or unicodedata.combining(sign) or ord(sign) in VARIATIONS:
         return ""

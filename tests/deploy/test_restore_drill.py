@@ -1,4 +1,4 @@
-"""`make restore-drill`: a backup brings the site back."""
+"""`make restore-drill DUMP=FILE`: whether a backup would bring the site back. CI runs the drill without one itself."""
 
 import os
 import subprocess
@@ -29,14 +29,6 @@ def dump(host: Browser, manage: Manage, tmp_path: Path) -> Path:
     path = tmp_path / "top-twenty.dump"
     assert manage("backup", str(path), PATH=f"{BINARIES}:{os.environ['PATH']}").returncode == 0
     return path
-
-
-def test_the_rehearsal_dumps_restores_and_refreshes() -> None:
-    result = drill()
-    assert result.returncode == 0, result.stdout + result.stderr
-    said = result.stdout.splitlines()
-    assert said[2] == "Restored into an empty database: the same."
-    assert "a new chart" in said[3] and said[-1] == "The backup brings the site back."
 
 
 def test_a_dump_of_the_live_site_is_looked_into_without_asking_spotify(dump: Path) -> None:

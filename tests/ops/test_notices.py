@@ -18,7 +18,7 @@ from simulator import Fault, Simulator
 from tests.conftest import Browser
 from tracks.models import Listener, Notice, Snapshot
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 TOP = "/v1/me/top/tracks"
 

@@ -20,7 +20,7 @@ from tests.people import accept, add_account, come_in, invite, secret_of, who
 from tracks.models import Invitation, Listener, Refusal, UserSession
 from tracks.signin import access, invitations
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -365,6 +365,7 @@ def test_a_listener_becomes_the_host_and_keeps_handle_history_and_page(
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scarce", ["invitation", "place", "place of an open site"])
 def test_of_two_who_race_exactly_one_gets_in_and_nothing_is_stored_of_the_other(
