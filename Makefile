@@ -5,9 +5,9 @@ PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# A process for each core and two for the tests that only wait, each with a database and files of its own: a file's tests
+# A process for each core and one for the tests that only wait, each with a database and files of its own: a file's tests
 # share what is slow to start. Python may keep what it has compiled, for the second pass.
-PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 2)")
+PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile
 
 .PHONY: help demo run test test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean

@@ -20,16 +20,16 @@ def main() -> int:
         print(f"Cannot listen on port {options.port}: {error}", file=sys.stderr)
         return 1
     simulator.restless = options.restless
-    with simulator:
-        print(f"Simulated Spotify at {simulator.url}; Ctrl-C ends it. These lines in .env let the site use it:\n")
-        print(f"SPOTIPY_CLIENT_ID={simulator.client_id}")
-        print(f"SPOTIPY_CLIENT_SECRET={simulator.client_secret}")
-        print(f"SPOTIFY_ACCOUNTS_URL={simulator.accounts_url}")
-        print(f"SPOTIFY_API_URL={simulator.api_url}", flush=True)
-        try:
+    try:
+        with simulator:
+            print(f"Simulated Spotify at {simulator.url}; Ctrl-C ends it. These lines in .env let the site use it:\n")
+            print(f"SPOTIPY_CLIENT_ID={simulator.client_id}")
+            print(f"SPOTIPY_CLIENT_SECRET={simulator.client_secret}")
+            print(f"SPOTIFY_ACCOUNTS_URL={simulator.accounts_url}")
+            print(f"SPOTIFY_API_URL={simulator.api_url}", flush=True)
             threading.Event().wait()
-        except KeyboardInterrupt:
-            print()
+    except KeyboardInterrupt:
+        print()
     return 0
 
 

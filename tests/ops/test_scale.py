@@ -63,7 +63,7 @@ QUESTIONS = ["salt lamp", "xyzzy", "longest explicit", "number one in october ne
 
 @pytest.fixture(scope="module", autouse=True)
 def _leaves_no_dead_rows(django_db_setup: None) -> Iterator[None]:
-    """Half a million rows that were rolled back still lie in the table's file, and later tests would read through them."""
+    """Half a million rows that were rolled back still lie in the table's file; later tests would read through them."""
     yield
     with psycopg.connect(database_url(), autocommit=True) as vacuum:
         vacuum.execute("VACUUM")
