@@ -444,11 +444,13 @@ class TestMachines:
         due = machine.get("/due.json").json()["due"]
         assert len(due) == 3  # the host was refreshed by the sign-in
         assert [entry["overdue_seconds"] // 60 for entry in due] == [3, 2, 1]
+        RefreshRun.objects.filter(listener__is_host=True).update(started_at=timezone.now() - timedelta(days=91))
         key = due[0]["listener"]
         assert isinstance(key, str) and key not in {others[2].handle, others[2].account.uid}
         assert machine.post(f"/refresh?listener={key}").json()["outcome"] == "refreshed"
         assert list(tokens_seen(simulator)) == [f"Bearer {token_of(others[2], simulator)}"]
         assert len(machine.get("/due.json").json()["due"]) == 2
+        assert not RefreshRun.objects.filter(listener__is_host=True).exists()  # who goes one by one keeps house too
         for wrong in ("0", "x", "٣", "9" * 40, "9" * 5000, "-1"):
             assert machine.post("/refresh", query_params={"listener": wrong}).status_code == 404
         assert Client(HTTP_HOST="127.0.0.1:8000").get("/due.json").status_code == 401
