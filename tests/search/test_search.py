@@ -96,7 +96,18 @@ def test_monday_begins_at_the_visitors_midnight(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize(
-    "zone", ["Nowhere/At-All", "../../etc/passwd", "/etc/passwd", "Europe", "x" * 5000, "a\0b", "\ud800"]
+    "zone",
+    [
+        "Nowhere/At-All",
+        "localtime",
+        "right/UTC",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "Europe",
+        "x" * 5000,
+        "a\0b",
+        "\ud800",
+    ],
 )
 def test_a_zone_that_is_none_is_a_sentence_for_programs_and_utc_for_people(zone: str) -> None:
     zone = zone.encode(errors="replace").decode()

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, tzinfo
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -102,7 +102,10 @@ def zone_of(request: HttpRequest) -> tzinfo | None:
     name = request.GET.get("tz")
     if not name:
         return UTC
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        return None
+    return ZoneInfo(name) if name in zones() else None
+
+
+@lru_cache(maxsize=1)
+def zones() -> set[str]:
+    """The names of the zones that this machine knows, without those that are the machine's own business."""
+    return available_timezones() - {"localtime", "Factory"}
