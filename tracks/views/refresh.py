@@ -75,10 +75,10 @@ def _refresh_for_machine(request: HttpRequest) -> JsonResponse:
         )
         if listener is None:
             return error("There is no such listener any more.", status=404)
-        result = refresh_one(listener=listener, patience=Patience(ends_at=ends_at))
+        of_one = refresh_one(listener=listener, patience=Patience(ends_at=ends_at))
         # Who refreshes one by one has no rounds.
         keep_house()
-        return _answer(result)
+        return _answer(of_one)
     host = Listener.objects.host()
     result = refresh_one(listener=host, patience=Patience(ends_at=ends_at)) if host else None
     is_over = result is not None and result.outcome == RefreshRun.Outcome.RATE_LIMITED
