@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,10 @@ def test_who_comes_while_the_lock_is_let_go_is_not_forgotten(host: Browser, monk
 # The other processes
 
 
+def is_drawn(address: str) -> bool:
+    return requests.get(address, timeout=10, allow_redirects=False).status_code == 200
+
+
 def test_no_worker_ever_loads_typst_and_no_zombie_stays(
     host: Browser, simulator: Simulator, tmp_path: Path, drawing: None
 ) -> None:
@@ -269,14 +274,14 @@ def test_no_worker_ever_loads_typst_and_no_zombie_stays(
     try:
         server.wait_until_up()
         for path in ("/card.png", "/receipt.svg?time_range=long_term"):
-            address = server.site + path
-            wait_until(lambda: requests.get(address, timeout=10, allow_redirects=False).status_code == 200, seconds=40)  # noqa: B023
+            wait_until(partial(is_drawn, server.site + path), seconds=40)
         wait_until(lambda: not drawers(), seconds=20)
         workers = children(server.process.pid)
         assert len(workers) == 2
         for worker in workers:
             assert "typst" not in Path(f"/proc/{worker}/maps").read_text()
-            wait_until(lambda: not children(worker))  # noqa: B023  (no zombie either)
+        # No zombie either.
+        wait_until(lambda: not any(map(children, workers)))
         assert newest().cards.count() == ALL
     finally:
         server.stop()
