@@ -474,3 +474,8 @@ def test_a_reader_that_has_seen_enough_is_no_traceback() -> None:
     result = subprocess.run(command, cwd=ROOT, env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert result.stderr == ""
+
+
+def test_a_short_command_ends_without_looking_through_all_that_was_loaded() -> None:
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000)); import spotify_top"
+    assert python(code).stdout == "True\n"
