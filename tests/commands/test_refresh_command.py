@@ -20,11 +20,12 @@ from tracks.etl.service import refresh
 from tracks.models import Artist, Listener, RefreshRun, Snapshot, SpotifyPause, Track
 from tracks.spotify.tokens import decrypt
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 # What it does when all is well
 
 
+@pytest.mark.database
 def test_prints_a_line_for_each_range_with_counts_and_changes(listener: Listener, simulator: Simulator) -> None:
     simulator.shuffle("host", "short_term")
     code, out, _ = run()
@@ -35,6 +36,7 @@ def test_prints_a_line_for_each_range_with_counts_and_changes(listener: Listener
     assert len(lines) == 3
 
 
+@pytest.mark.database
 def test_an_unchanged_ranking_only_confirms_the_snapshot(listener: Listener) -> None:
     before = Snapshot.objects.get(time_range="short_term")
     run()
@@ -43,6 +45,7 @@ def test_an_unchanged_ranking_only_confirms_the_snapshot(listener: Listener) -> 
     assert RefreshRun.objects.order_by("-pk")[0].outcome == RefreshRun.Outcome.UNCHANGED
 
 
+@pytest.mark.database
 def test_a_changed_ranking_becomes_a_new_snapshot_and_the_old_one_stays(host: Browser, simulator: Simulator) -> None:
     before = names(host)
     simulator.shuffle("host", "short_term")
@@ -59,6 +62,7 @@ def test_asks_only_for_the_ranges_named(listener: Listener, simulator: Simulator
     assert {call.query["limit"] for call in simulator.calls} == {"20"}
 
 
+@pytest.mark.database
 def test_a_table_less_than_a_minute_old_is_not_asked_for_again(listener: Listener, simulator: Simulator) -> None:
     out = StringIO()
     call_command("refresh_top_tracks", stdout=out)
@@ -113,6 +117,7 @@ def test_an_unwritable_staging_folder_is_reported_and_does_not_stop_the_load(
     assert "Staging files of short_term were not written" in err
 
 
+@pytest.mark.database
 def test_the_database_holds_what_the_listener_hears_and_not_more(listener: Listener, simulator: Simulator) -> None:
     assert Artist.objects.count() == len({c for t in Track.objects.all() for c in t.artists.all()})
 
@@ -120,6 +125,7 @@ def test_the_database_holds_what_the_listener_hears_and_not_more(listener: Liste
 # Tokens
 
 
+@pytest.mark.database
 def test_an_expired_access_token_is_renewed_without_anyone_present(host: Browser, simulator: Simulator) -> None:
     old = decrypt(SocialToken.objects.get().token_secret)
     expire()
@@ -138,6 +144,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(listener: Listener,
     assert decrypt(SocialToken.objects.get().token_secret) == old
 
 
+@pytest.mark.database
 def test_a_rotated_refresh_token_is_stored_before_anything_else(listener: Listener, simulator: Simulator) -> None:
     expire()
     simulator.fault(TOP, Fault.html(500))
@@ -159,6 +166,7 @@ def test_401_again_after_a_renewal_means_later(listener: Listener, simulator: Si
     assert [call.path for call in simulator.calls] == [TOP, TOKEN, TOP]
 
 
+@pytest.mark.database
 def test_invalid_grant_discards_the_token_and_asks_to_sign_in_again(host: Browser, simulator: Simulator) -> None:
     before = names(host)
     expire()
@@ -175,6 +183,7 @@ def test_invalid_grant_discards_the_token_and_asks_to_sign_in_again(host: Browse
     assert not simulator.calls
 
 
+@pytest.mark.database
 def test_invalid_grant_in_a_dry_run_writes_nothing(listener: Listener, simulator: Simulator) -> None:
     expire()
     simulator.revoke()
@@ -235,6 +244,7 @@ def test_tokens_appear_in_no_log_at_any_level(
 # What goes wrong, and what happens then
 
 
+@pytest.mark.database
 def test_one_failing_range_loads_none_of_them(host: Browser, simulator: Simulator) -> None:
     before = names(host)
     simulator.shuffle("host", "short_term")
@@ -243,6 +253,7 @@ def test_one_failing_range_loads_none_of_them(host: Browser, simulator: Simulato
     assert names(host) == before
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("seconds", [30, 86_400])
 @pytest.mark.parametrize("quota", [True, False])
 def test_429_is_remembered_for_the_whole_app_and_nobody_waits(
@@ -277,6 +288,7 @@ def test_any_retry_after_makes_a_sensible_pause(
     assert least <= (SpotifyPause.objects.get().until - timezone.now()).total_seconds() <= most
 
 
+@pytest.mark.database
 def test_a_later_429_never_shortens_a_pause(listener: Listener, simulator: Simulator) -> None:
     from tracks.spotify.pause import Service, remember_pause
 
@@ -316,6 +328,7 @@ def test_the_deadline_is_one_for_all_ranges(
     assert run("--time-range", "short_term", "--time-range", "long_term")[0] == 75
 
 
+@pytest.mark.database
 def test_fewer_than_20_and_none_are_no_error(host: Browser, simulator: Simulator) -> None:
     simulator.set_top("host", "short_term", simulator.accounts["host"].rankings["short_term"][:7])
     simulator.set_top("host", "long_term", [])
@@ -327,6 +340,7 @@ def test_fewer_than_20_and_none_are_no_error(host: Browser, simulator: Simulator
     assert page.status_code == 200 and b"no top songs for this time yet" in page.content
 
 
+@pytest.mark.database
 def test_rejects_are_kept_with_their_reasons_and_positions_stay(host: Browser, simulator: Simulator) -> None:
     top = simulator.accounts["host"].rankings["short_term"]
     local = {**top[1], "id": None, "external_urls": {}}
@@ -342,6 +356,7 @@ def test_rejects_are_kept_with_their_reasons_and_positions_stay(host: Browser, s
     assert [track["position"] for track in host.get("/tracks.json").json()["tracks"]] == [1, 6]
 
 
+@pytest.mark.database
 def test_both_shapes_of_an_answer_load(host: Browser, simulator: Simulator) -> None:
     assert {track["popularity"] for track in host.get("/tracks.json").json()["tracks"]} == {None}
     simulator.extended = True
@@ -364,6 +379,7 @@ def test_nobody_has_signed_in_yet(db: None, simulator: Simulator) -> None:
     assert code == 77 and "Nobody has signed in yet" in err
 
 
+@pytest.mark.database
 def test_an_unforeseen_error_is_a_failed_run_and_not_a_traceback(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +390,7 @@ def test_an_unforeseen_error_is_a_failed_run_and_not_a_traceback(
     assert RefreshRun.objects.order_by("-pk")[0].error_code == "internal"
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_one_listeners_failure_does_not_stop_the_next(listener: Listener, simulator: Simulator) -> None:
     from allauth.socialaccount.models import SocialAccount
@@ -408,6 +425,7 @@ def test_a_refresh_of_one_range_takes_at_most_30_queries(
 # As a process of its own
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_works_from_cron_with_nobody_signed_in(host: Browser, simulator: Simulator, manage: Manage) -> None:
     expire()

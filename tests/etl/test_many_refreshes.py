@@ -85,15 +85,6 @@ class TestCommand:
         host = Listener.objects.get(is_host=True).pk
         assert order == [others[2].pk, host, others[1].pk, others[0].pk]
 
-    def test_as_many_at_a_time_as_set(self, others: list[Listener], simulator: Simulator, settings: Any) -> None:
-        simulator.fault(TOP, Fault(delay=1))
-        times = {}
-        for settings.REFRESH_CONCURRENCY in (1, 4):
-            started = time.monotonic()
-            run("--force", "--time-range", "short_term")
-            times[settings.REFRESH_CONCURRENCY] = time.monotonic() - started
-        assert times[1] > 4 and times[4] < times[1] - 1
-
     def test_one_dead_token_one_not_allowed_one_that_hangs_stop_nobody_else(
         self, others: list[Listener], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -155,16 +146,6 @@ class TestCommand:
         assert run()[0] == 0
         assert RefreshRun.objects.filter(trigger="cron", outcome__in=["refreshed", "unchanged"]).count() == 4
 
-    def test_it_waits_for_places_in_the_quota(
-        self, others: list[Listener], simulator: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        settings.SPOTIFY_CALLS_PER_30_SECONDS = 6
-        monkeypatch.setattr(pace, "WINDOW", 4)
-        SpotifyQuota.objects.all().delete()
-        assert run()[1][-1] == "4 listeners: 3 refreshed, 1 unchanged."
-        at = sorted(call.at for call in simulator.calls)
-        assert len(at) == 12 and all(later - earlier > 2 for earlier, later in zip(at, at[6:], strict=False))
-
     def test_a_database_that_refuses_one_does_not_stop_the_others(
         self, others: list[Listener], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -190,6 +171,27 @@ class TestCommand:
         simulator.calls.clear()
         ((_, result),) = refresh_each(stale, lambda **how: refresh(trigger="cron", force=True, **how), at_once=1)
         assert result is not None and result.outcome == "too_soon" and not simulator.calls
+
+
+class TestCommandInTime:
+    def test_as_many_at_a_time_as_set(self, others: list[Listener], simulator: Simulator, settings: Any) -> None:
+        simulator.fault(TOP, Fault(delay=1))
+        times = {}
+        for settings.REFRESH_CONCURRENCY in (1, 4):
+            started = time.monotonic()
+            run("--force", "--time-range", "short_term")
+            times[settings.REFRESH_CONCURRENCY] = time.monotonic() - started
+        assert times[1] > 4 and times[4] < times[1] - 1
+
+    def test_it_waits_for_places_in_the_quota(
+        self, others: list[Listener], simulator: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.SPOTIFY_CALLS_PER_30_SECONDS = 6
+        monkeypatch.setattr(pace, "WINDOW", 4)
+        SpotifyQuota.objects.all().delete()
+        assert run()[1][-1] == "4 listeners: 3 refreshed, 1 unchanged."
+        at = sorted(call.at for call in simulator.calls)
+        assert len(at) == 12 and all(later - earlier > 2 for earlier, later in zip(at, at[6:], strict=False))
 
     def test_sigterm_ends_within_seconds_and_what_is_at_work_is_finished(
         self, others: list[Listener], simulator: Simulator

@@ -46,9 +46,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "The simulator/ folder is missing: run the demo from a clone of the repository."
             ) from None
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         if not 1 <= options["port"] <= 65_535:
             raise CommandError("--port must be from 1 to 65535.")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         self.site = f"http://127.0.0.1:{options['port']}"
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
