@@ -231,7 +231,7 @@ def test_a_picture_that_fails_keeps_no_other_from_being_drawn(host: Browser, mon
         return ALL
 
     monkeypatch.setattr(store, "draw_chart", draw)
-    monkeypatch.setattr("tracks.management.commands.draw_cards.stand_back", lambda: None)
+    monkeypatch.setattr("tracks.management.commands.draw_cards.stand_back", lambda **kwargs: None)
     with pytest.raises(CommandError, match="a title that breaks"):
         call_command("draw_cards")
     assert Card.objects.count() == 2 * ALL and not Card.objects.filter(snapshot=bad).exists()
@@ -254,7 +254,7 @@ def test_who_comes_while_the_lock_is_let_go_is_not_forgotten(host: Browser, monk
 
     monkeypatch.setattr(store, "missing", lambda: answers.pop(0))
     monkeypatch.setattr(store, "draw_chart", draw)
-    monkeypatch.setattr("tracks.management.commands.draw_cards.stand_back", lambda: None)
+    monkeypatch.setattr("tracks.management.commands.draw_cards.stand_back", lambda **kwargs: None)
     call_command("draw_cards")
     assert drawn == [newest().pk, late.pk] and answers == []
 
@@ -335,9 +335,10 @@ def test_whoever_serves_or_refreshes_imports_no_typst() -> None:
 def test_the_process_goes_last_and_is_bounded() -> None:
     """In memory and in time, whatever a picture does."""
     code = (
-        "import os, resource; from tracks.management.commands import draw_cards as command; command.stand_back(); "
+        "import os, resource; from tracks.management.commands import draw_cards as command; "
+        "command.stand_back(nobody_waits=True); "
         "limit = resource.getrlimit(resource.RLIMIT_AS)[0]; "
-        "print(limit, open('/proc/self/oom_score_adj').read().strip(), flush=True); "
+        "print(limit, open('/proc/self/oom_score_adj').read().strip(), os.nice(0), flush=True); "
         "command.MOST_SECONDS = 1; command.bounded(__import__('time').sleep, 30)"
     )
     started = time.monotonic()
@@ -346,7 +347,7 @@ def test_the_process_goes_last_and_is_bounded() -> None:
         env=environment(), capture_output=True, text=True, timeout=60, cwd=ROOT,
     )  # fmt: skip
     assert ran.returncode == -signal.SIGALRM and time.monotonic() - started < 20
-    assert re.match("2147483648 1000", ran.stdout), ran.stdout + ran.stderr
+    assert re.match(f"2147483648 1000 {os.nice(0) + 10}\n", ran.stdout), ran.stdout + ran.stderr
 
 
 def test_threads_of_a_round_start_one_process_between_them(host: Browser, woken: Woken) -> None:

@@ -35,9 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--lock", type=int, help="the open file that holds the lock, from who started this")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stand_back()
-        if options["snapshot"] is None:
-            os.nice(10)  # everybody else goes first; for one snapshot's somebody waits
+        stand_back(nobody_waits=options["snapshot"] is None)
         lock = options["lock"]
         try:
             if lock is None:
@@ -104,8 +102,10 @@ def bounded(draw: Callable[..., int], *arguments: Any) -> int:
         signal.alarm(0)
 
 
-def stand_back() -> None:
-    """Where memory is short, this process is the one that ends."""
+def stand_back(*, nobody_waits: bool) -> None:
+    """Everybody else goes first, unless somebody waits; where memory is short, this process is the one that ends."""
+    if nobody_waits:
+        os.nice(10)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
