@@ -33,6 +33,7 @@ INVITATION = re.compile(r'id="new-invitation"[^>]* value="([^"]+)"')
 class Command(BaseCommand):
     help = "Starts the site with a simulated Spotify and a database of its own, signs in, and prints the top 20."
     requires_system_checks = []
+    is_over = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="the site's port on 127.0.0.1 (default: 8000)")
@@ -48,7 +49,8 @@ class Command(BaseCommand):
             ) from None
         if not 1 <= options["port"] <= 65_535:
             raise CommandError("--port must be from 1 to 65535.")
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.stop)
         self.site = f"http://127.0.0.1:{options['port']}"
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,6 +67,11 @@ class Command(BaseCommand):
                 self.serve(environment, simulator)
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
+
+    def stop(self, number: int, frame: Any) -> None:
+        # Python drops an exception that happens to be raised inside a finalizer: what waits last asks again.
+        self.is_over = True
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit
 
     def serve(self, environment: dict[str, str], simulator: Any) -> None:
         """Runs the site, signed in, until somebody stops it."""
@@ -86,7 +93,8 @@ class Command(BaseCommand):
             self.stdout.write(f"A page of one's own: {self.site}/me/ as Hanne (host), Stan (public) or Nell (private).")
             self.stdout.write(f"\nOpen {self.site}/ in a browser. Ctrl-C stops the demo and forgets everything.")
             self.stdout.flush()
-            server.wait()
+            if not self.is_over:
+                server.wait()
         finally:
             server.terminate()
             server.wait()
