@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ from django.utils import translation
 from bench.service import free_port
 from simulator import Simulator
 from tests import factories
-from tests.helpers import wait_until
+from tests.helpers import serves, wait_until
 from tracks.models import Listener
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,12 +209,16 @@ class Server:
     def wait_until_up(self) -> None:
         def is_up() -> bool:
             assert self.process.poll() is None, self.log.read_text()
+            if not serves(self.port):
+                return False
             try:
                 # A worker that is just being forked does not hear signals yet. The kernel deals new connections out
                 # at random: so many reach both workers.
                 for _ in range(20):
-                    requests.get(f"{self.site}/health", timeout=20)
-            except requests.RequestException:
+                    with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+                        connection.request("GET", "/live")
+                        connection.getresponse()
+            except (OSError, HTTPException):
                 return False
             return True
 
