@@ -59,29 +59,27 @@ def host(simulator: Simulator) -> Listener:
 
     tests/signin proves that a real sign-in leaves the same.
     """
-    if _host_rows:
+    if simulator.url in _host_rows:
         return _host_again(simulator)
     listener = _signed_in(simulator, "host", "user", Grant(is_host=True))
     if User.objects.count() == 1:
-        _host_rows.extend(
-            (model, list(model._default_manager.values()))
-            for model in (User, SocialAccount, Listener, Artist, Track, Credit, Snapshot, Placement, RefreshRun)
-        )
+        models = (User, SocialAccount, Listener, Artist, Track, Credit, Snapshot, Placement, RefreshRun)
+        _host_rows[simulator.url] = {model: list(model._default_manager.values()) for model in models}
     return listener
 
 
-# Of the first host of this process: putting the rows back takes half of the time that making them takes.
-_host_rows: list[tuple[Any, list[dict[str, Any]]]] = []
+# Of the first host at this simulator: putting the rows back takes half of the time that making them takes.
+_host_rows: dict[str, dict[Any, list[dict[str, Any]]]] = {}
 
 
 def _host_again(simulator: Simulator) -> Listener:
     """The same host, signed in just now."""
-    rows = dict(_host_rows)
-    passed = timezone.now() - rows[Listener][0]["refreshed_at"]
-    for model, kept in _host_rows:
+    kept = _host_rows[simulator.url]
+    passed = timezone.now() - kept[Listener][0]["refreshed_at"]
+    for model, rows in kept.items():
         model._default_manager.bulk_create(
             model(**{name: value + passed if isinstance(value, datetime) else value for name, value in row.items()})
-            for row in kept
+            for row in rows
         )
     listener = Listener.objects.select_related("account__user").get(is_host=True)
     tokens(listener.account, simulator.grant("host"))
