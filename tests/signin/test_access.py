@@ -9,8 +9,16 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from tests.factories import account
-from tracks.models import Listener
-from tracks.signin.access import Grant, Identity, check_may_connect, connect, read_profile, upgrade_link
+from tracks.models import Listener, Refusal
+from tracks.signin.access import (
+    Grant,
+    Identity,
+    check_may_connect,
+    connect,
+    note_refusal,
+    read_profile,
+    upgrade_link,
+)
 from tracks.spotify.errors import HostIsMissing, NotInvited, StrangerRefused, SwitchedOff, Unavailable
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +114,15 @@ def test_the_host_that_the_settings_name_may_by_either_id(
             check_may_connect(identity("a", "b"), "")
 
 
+def test_an_id_that_another_was_linked_on_names_its_owner_all_the_same(settings: Any) -> None:
+    """Only a stored account_id is nobody else's name."""
+    account("b", linked_on="id")
+    settings.SPOTIFY_HOST_ID = "b"
+    assert identity("a", "b").is_named("b")
+    account("c")
+    assert not identity("a", "c").is_named("c")
+
+
 def test_the_first_to_come_may() -> None:
     account("somebody")
     check_may_connect(identity("anyone", "x"), "")
@@ -183,6 +200,53 @@ def test_the_host_that_the_settings_name_replaces_another(the_host: Listener, se
     assert set(Listener.objects.all()) == {second, guest}
     assert connect(second.account, HOST) == second
     assert set(Listener.objects.all()) == {second, guest}
+
+
+def test_a_former_host_where_others_are_let_in_becomes_a_listener_whom_nobody_sees(
+    the_host: Listener, settings: Any
+) -> None:
+    settings.LISTENERS, settings.SPOTIFY_HOST_ID = "invited", "second"
+    helper = User.objects.create(username="helper", is_staff=True)
+    Listener.objects.update(changed_at=timezone.now() - timedelta(days=1))
+    connect(account("second"), HOST)
+    the_host.refresh_from_db()
+    assert (the_host.is_host, the_host.visibility) == (False, "private")
+    assert timezone.now() - the_host.changed_at < timedelta(minutes=1), "what is kept of the page is another version"
+    former = User.objects.get(username="host")
+    assert not former.is_staff and not former.user_permissions.exists()
+    helper.refresh_from_db()
+    assert helper.is_staff, "another's rights stay"
+
+
+def test_a_former_host_who_is_a_superuser_stays_one(the_host: Listener, settings: Any) -> None:
+    settings.LISTENERS, settings.SPOTIFY_HOST_ID = "invited", "second"
+    User.objects.update(is_superuser=True)
+    connect(account("second"), HOST)
+    former = User.objects.get(username="host")
+    assert former.is_superuser and former.is_staff
+
+
+@pytest.mark.parametrize(("listeners", "gets_in"), [("invited", False), ("open", True)])
+def test_an_invitation_that_is_used_up_meanwhile_lets_nobody_in(
+    the_host: Listener, settings: Any, listeners: str, gets_in: bool
+) -> None:
+    settings.LISTENERS = listeners
+    late = Grant(is_host=False, invitation="what another has used since")
+    if gets_in:
+        assert not connect(account("guest"), late).is_host
+    else:
+        with pytest.raises(NotInvited):
+            connect(account("guest"), late)
+        assert Listener.objects.get() == the_host
+
+
+@pytest.mark.parametrize(("listeners", "kept"), [("host", 0), ("invited", 1), ("open", 1)])
+def test_a_refusal_is_remembered_where_others_than_the_host_are_let_in(
+    settings: Any, listeners: str, kept: int
+) -> None:
+    settings.LISTENERS = listeners
+    note_refusal()
+    assert Refusal.objects.count() == kept
 
 
 def test_an_id_that_is_anothers_account_id_opens_nothing(the_host: Listener, settings: Any) -> None:

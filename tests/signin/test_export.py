@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,37 @@ def test_json_and_csv_say_the_same(host: Browser) -> None:
                 assert (json.loads(text) if isinstance(value, (list, dict)) else text.lstrip("'")) == (
                     value if isinstance(value, (list, dict)) else "" if value is None else str(value)
                 )
+
+
+def test_rows_of_a_chart_stand_together_in_the_order_they_were_stored(host: Browser) -> None:
+    first, second = who(host).snapshots.order_by("pk")[:2]
+    Placement.objects.all().delete()
+    tracks = Track.objects.all()[:2]
+    for snapshot, position in ((second, 2), (second, 1), (first, 2), (first, 1)):
+        Placement.objects.create(snapshot=snapshot, position=position, track=tracks[position - 1])
+    assert [(row["snapshot"], row["position"]) for row in rows(export(host), "placements")] == [
+        (first.pk, 2), (first.pk, 1), (second.pk, 2), (second.pk, 1)
+    ]  # fmt: skip
+
+
+def test_moments_are_in_utc_titles_as_they_are_and_files_of_today(host: Browser, simulator: Simulator) -> None:
+    simulator.set_top("host", "short_term", [factories.item(1, name="夜行バスの窓")])
+    refresh(listener=who(host), trigger="cron", force=True)
+    content = b"".join(host.get("/me/export").streaming_content)  # type: ignore[attr-defined]
+    files = opened(content)
+    moment = who(host).authorized_at
+    assert rows(files, "listener")[0]["authorized_at"] == moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert "夜行バスの窓".encode() in files["tracks.json"]
+    with zipfile.ZipFile(io.BytesIO(content)) as zipped:
+        now = timezone.now()
+        for info in zipped.infolist():
+            assert now - datetime(*info.date_time, tzinfo=UTC) < timedelta(minutes=2)
+
+
+def test_it_is_sent_in_parts_of_the_size_that_is_set(host: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracks.signin.export.CHUNK_BYTES", 1000)
+    *parts, _end = map(len, archive(who(host)))
+    assert len(parts) > 7 and min(parts) > 1000 and max(parts) < 6000, parts
 
 
 def test_what_opens_doors_is_not_in_it(host: Browser, settings: Any) -> None:
