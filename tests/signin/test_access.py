@@ -269,6 +269,12 @@ def test_nobody_is_signed_in_as_who_was_stored_by_the_same_letters(the_host: Lis
         check_may_connect(identity("letters", "somebody-else"), "")
 
 
+def test_an_account_of_another_provider_is_in_nobodys_way() -> None:
+    account("letters")
+    SocialAccount.objects.update(provider="github")
+    assert check_may_connect(identity("letters", "x"), "").is_host
+
+
 def test_a_user_who_is_switched_off_is_refused_before_anything_is_stored(the_host: Listener) -> None:
     type(the_host.account.user).objects.update(is_active=False)
     with pytest.raises(SwitchedOff):

@@ -1,10 +1,13 @@
 """What the site answers where allauth would show pages of its own."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialToken
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -41,6 +44,47 @@ def test_a_second_sign_in_refreshes_what_is_not_fresh(
         an_hour_passes()
     Browser().sign_in()
     assert [call.path for call in simulator.calls].count(TOP) == calls
+
+
+def test_a_second_sign_in_refreshes_what_a_failed_refresh_left(host: Browser, simulator: Simulator) -> None:
+    run = RefreshRun.objects.get()
+    RefreshRun.objects.create(
+        listener=run.listener, trigger="cron", started_at=timezone.now(), outcome="unavailable", time_ranges=[]
+    )
+    Browser().sign_in()
+    assert [call.path for call in simulator.calls].count(TOP) == 3
+
+
+def test_a_user_has_a_name_at_random_and_the_session_not_the_account(visitor: Browser, simulator: Simulator) -> None:
+    visitor.sign_in()
+    assert re.fullmatch(r"listener-[0-9a-f]{16}", User.objects.get().username)
+    assert "account_authentication_methods" not in visitor.session
+
+
+@pytest.mark.parametrize(
+    ("listeners", "status", "message"),
+    [
+        ("host", 403, "Only the host signs in here"),
+        ("open", 503, "This account signed in twice at the same moment. Please start again."),
+    ],
+)
+def test_who_is_overtaken_while_being_stored_is_told_why(
+    visitor: Browser,
+    simulator: Simulator,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    listeners: str,
+    status: int,
+    message: str,
+) -> None:
+    def overtaken(*args: Any) -> None:
+        raise IntegrityError
+
+    settings.LISTENERS, settings.SPOTIFY_HOST_ID = listeners, simulator.accounts["host"].account_id
+    monkeypatch.setattr("tracks.signin.adapter.connect", overtaken)
+    response = visitor.sign_in()
+    assert response.status_code == status and f">{message}<" in response.content.decode()
+    assert not User.objects.exists()
 
 
 def test_a_refresh_that_fails_is_a_warning(visitor: Browser, simulator: Simulator) -> None:

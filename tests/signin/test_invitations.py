@@ -45,6 +45,7 @@ def callback_of(browser: Browser, start: Any) -> str:
 
 def test_the_link_is_shown_once_and_only_its_digest_is_stored(host: Browser) -> None:
     path = invite(host)
+    assert len(secret_of(path)) == 32, "192 bits"
     assert secret_of(path) not in host.get("/me/").content.decode()
     stored = [list(Invitation.objects.values()), [session.get_decoded() for session in UserSession.objects.all()]]
     assert secret_of(path) not in str(stored)
