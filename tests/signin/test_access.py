@@ -262,6 +262,25 @@ def test_an_id_that_is_anothers_account_id_opens_nothing(the_host: Listener, set
         assert check_may_connect(identity("host", "x"), "").is_host
 
 
+@pytest.mark.parametrize(("listeners", "gets_in"), [("host", False), ("invited", True), ("open", True)])
+def test_a_host_whom_the_settings_name_no_more_stays_where_others_are_let_in(
+    the_host: Listener, settings: Any, listeners: str, gets_in: bool
+) -> None:
+    settings.LISTENERS, settings.SPOTIFY_HOST_ID = listeners, "second"
+    if gets_in:
+        assert check_may_connect(identity("host", "x"), "") == Grant(is_host=False)
+    else:
+        with pytest.raises(StrangerRefused):
+            check_may_connect(identity("host", "x"), "")
+
+
+def test_an_open_site_lets_in_also_while_it_has_no_host(the_host: Listener, settings: Any) -> None:
+    settings.LISTENERS = "open"
+    Listener.objects.create(account=account("guest"), authorized_at=timezone.now())
+    the_host.delete()
+    assert check_may_connect(identity("stranger", "x"), "") == Grant(is_host=False)
+
+
 def test_nobody_is_signed_in_as_who_was_stored_by_the_same_letters(the_host: Listener, settings: Any) -> None:
     settings.LISTENERS = "open"
     account("letters", linked_on="id")

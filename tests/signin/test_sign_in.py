@@ -10,11 +10,13 @@ import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.test import RequestFactory
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
 from tracks.models import Listener, RefreshRun, SpotifyPause, UserSession
+from tracks.signin.views import SpotifyAdapter
 from tracks.spotify.tokens import decrypt
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +104,7 @@ def test_another_account_is_refused_and_nothing_of_it_is_stored(host: Browser, s
     simulator.current = "stranger"
     response = Browser().sign_in()
     assert response.status_code == 403
-    assert b"not the host" in response.content
+    assert b"not the host" in response.content and is_a_page_of_the_site(response)
     assert response.cookies["sessionid"].value == ""
     assert everything_stored() == before
     person = simulator.accounts["stranger"]
@@ -247,6 +249,10 @@ PROBLEMS = [
 ]
 
 
+def is_a_page_of_the_site(response: Any) -> bool:
+    return " · Top Twenty</title>" in response.content.decode()
+
+
 @pytest.mark.parametrize(("path", "fault", "status", "words"), PROBLEMS)
 def test_what_spotify_does_wrong_becomes_a_page_that_says_what_to_do(
     visitor: Browser, simulator: Simulator, path: str, fault: Fault, status: int, words: bytes
@@ -257,15 +263,33 @@ def test_what_spotify_does_wrong_becomes_a_page_that_says_what_to_do(
     (message,) = re.findall(r"<p>(.+)</p>\n  <p><a class=\"button\"", response.content.decode())
     assert words.decode() in message and re.fullmatch(r"Sp.+\.|Th.+\.", message)
     assert ("Retry-After" in response) == (status == 503)
+    assert is_a_page_of_the_site(response)
     assert not User.objects.exists() and not SocialAccount.objects.exists()
+
+
+@pytest.mark.parametrize("missing", ["SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"])
+def test_no_sign_in_starts_without_both_credentials(
+    visitor: Browser, simulator: Simulator, settings: Any, missing: str
+) -> None:
+    setattr(settings, missing, "")
+    assert visitor.press("/accounts/spotify/login/", on="/admin/login/")["Location"] == "/login"
+
+
+def test_an_answer_without_a_scope_gave_the_one_that_was_asked_for() -> None:
+    """RFC 6749, 5.1; and a refresh token is not in every answer."""
+    adapter = SpotifyAdapter(RequestFactory().get("/"))
+    token = adapter.parse_token({"access_token": "a", "expires_in": 60})
+    assert adapter.scope == "user-top-read"
+    assert (decrypt(token.token), token.token_secret) == ("a", "")
 
 
 def test_a_sign_in_makes_no_call_while_spotify_says_wait(visitor: Browser, simulator: Simulator) -> None:
     address = visitor.start_sign_in()
     SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
-    assert visitor.press("/accounts/spotify/login/").status_code == 503
+    refused = visitor.press("/accounts/spotify/login/")
+    assert refused.status_code == 503 and is_a_page_of_the_site(refused)
     response = visitor.come_back(address)
-    assert response.status_code == 503
+    assert response.status_code == 503 and is_a_page_of_the_site(response)
     assert int(response["Retry-After"]) in range(3590, 3602)
     assert [call.path for call in simulator.calls] == ["/authorize"]
 
