@@ -56,6 +56,13 @@ def others(listener: Listener, simulator: Simulator) -> list[Listener]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _one_writer(settings: Any) -> None:
+    """`make mutants` works on SQLite in memory, which has no more."""
+    if os.environ.get("TEST_DATABASE_URL") == "memory":
+        settings.REFRESH_CONCURRENCY = 1
+
+
 def token_of(listener: Listener, simulator: Simulator) -> str:
     from tracks.spotify.tokens import decrypt
 
