@@ -384,6 +384,18 @@ class TestSchedule:
         host.sign_in()
         assert Listener.objects.get().due_at > timezone.now() + timedelta(minutes=59)  # type: ignore[operator]
 
+    def test_who_is_due_in_half_a_minute_is_not_handed_out_yet(self, others: list[Listener]) -> None:
+        Listener.objects.update(due_at=timezone.now() + timedelta(seconds=30))
+        assert schedule.claim_due() == []
+
+    @pytest.mark.parametrize(("ahead", "claimed"), [(85, 0), (95, 4)])
+    def test_a_hand_out_from_a_clock_that_was_wrong_is_none(
+        self, others: list[Listener], ahead: int, claimed: int
+    ) -> None:
+        now = timezone.now()
+        Listener.objects.update(due_at=now, handed_out_until=now + timedelta(seconds=ahead))
+        assert len(schedule.claim_due()) == claimed
+
     @pytest.mark.parametrize("seconds", [-5, 5])
     def test_clocks_that_differ_by_5_seconds_refresh_nobody_twice_or_never(
         self, listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, seconds: int
