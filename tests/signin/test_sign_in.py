@@ -281,6 +281,7 @@ def test_an_answer_without_a_scope_gave_the_one_that_was_asked_for() -> None:
     token = adapter.parse_token({"access_token": "a", "expires_in": 60})
     assert adapter.scope == "user-top-read"
     assert (decrypt(token.token), token.token_secret) == ("a", "")
+    assert token.expires_at and 50 < (token.expires_at - timezone.now()).total_seconds() <= 60
 
 
 def test_a_sign_in_makes_no_call_while_spotify_says_wait(visitor: Browser, simulator: Simulator) -> None:
