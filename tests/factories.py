@@ -6,7 +6,7 @@ from typing import Any
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import AutoField, F
 from django.utils import timezone
 
 from simulator import Simulator
@@ -76,11 +76,20 @@ def _host_again(simulator: Simulator) -> Listener:
     """The same host, signed in just now."""
     kept = _host_rows[simulator.url]
     passed = timezone.now() - kept[Listener][0]["refreshed_at"]
+    numbers: dict[Any, Any] = {}  # each row's new one, by its model and its old one
     for model, rows in kept.items():
-        model._default_manager.bulk_create(
-            model(**{name: value + passed if isinstance(value, datetime) else value for name, value in row.items()})
-            for row in rows
-        )
+        made = []
+        for row in rows:
+            values = {}
+            for field in model._meta.concrete_fields:
+                value = row[field.attname]
+                if field.is_relation:
+                    values[field.attname] = numbers.get((field.related_model, value), value)
+                elif not isinstance(field, AutoField):
+                    values[field.attname] = value + passed if isinstance(value, datetime) else value
+            made.append(model(**values))
+        model._default_manager.bulk_create(made)
+        numbers |= {(model, row[model._meta.pk.attname]): new.pk for row, new in zip(rows, made, strict=True)}
     listener = Listener.objects.select_related("account__user").get(is_host=True)
     tokens(listener.account, simulator.grant("host"))
     listener.account.user.user_permissions.set(

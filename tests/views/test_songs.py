@@ -323,9 +323,7 @@ def test_names_are_escaped(listener: Listener, visitor: Browser) -> None:
     credit(["A", "B"], name=HOSTILE)
     for path in ("/artists/abc/", f"/tracks/{key('B')}/", "/artists/", "/"):
         text = page(visitor, path)
-        assert (
-            "&lt;script&gt;alert" in text and "<script>alert" not in text and "49" not in text.partition("<h1")[2][:99]
-        )
+        assert "&lt;script&gt;alert" in text and "<script>alert" not in text and "{{ 7*7 }}" in text
 
 
 @pytest.mark.parametrize("path", ["nobody", "a%00b", "a" * 2000, "name:", "name:x", "%3Cscript%3E"])
