@@ -63,7 +63,17 @@ def host(simulator: Simulator) -> Listener:
         return _host_again(simulator)
     listener = _signed_in(simulator, "host", "user", Grant(is_host=True))
     if User.objects.count() == 1:
-        models = (User, SocialAccount, Listener, Artist, Track, Credit, Snapshot, Placement, RefreshRun)
+        models: tuple[Any, ...] = (
+            User,
+            SocialAccount,
+            Listener,
+            Artist,
+            Track,
+            Credit,
+            Snapshot,
+            Placement,
+            RefreshRun,
+        )
         _host_rows[simulator.url] = {model: list(model._default_manager.values()) for model in models}
     return listener
 
