@@ -1,19 +1,19 @@
 """What tests need in the database and at the simulated Spotify, each made in one line."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from allauth.socialaccount.models import SocialAccount, SocialToken
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import AutoField, F
+from django.db.models import F
 from django.utils import timezone
 
 from simulator import Simulator
 from tracks.etl import schedule
 from tracks.etl.load import load
 from tracks.etl.transform import transform
-from tracks.models import Artist, Credit, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
+from tracks.models import Listener, RefreshRun, Snapshot, TimeRange
 from tracks.signin.access import Grant, connect
 from tracks.signin.invitations import digest_of, invite
 from tracks.spotify.tokens import encrypt
@@ -59,53 +59,7 @@ def host(simulator: Simulator) -> Listener:
 
     tests/signin proves that a real sign-in leaves the same.
     """
-    if simulator.url in _host_rows:
-        return _host_again(simulator)
-    listener = _signed_in(simulator, "host", "user", Grant(is_host=True))
-    if User.objects.count() == 1:
-        models: tuple[Any, ...] = (
-            User,
-            SocialAccount,
-            Listener,
-            Artist,
-            Track,
-            Credit,
-            Snapshot,
-            Placement,
-            RefreshRun,
-        )
-        _host_rows[simulator.url] = {model: list(model._default_manager.values()) for model in models}
-    return listener
-
-
-# Of the first host at this simulator: putting the rows back takes half of the time that making them takes.
-_host_rows: dict[str, dict[Any, list[dict[str, Any]]]] = {}
-
-
-def _host_again(simulator: Simulator) -> Listener:
-    """The same host, signed in just now."""
-    kept = _host_rows[simulator.url]
-    passed = timezone.now() - kept[Listener][0]["refreshed_at"]
-    numbers: dict[Any, Any] = {}  # each row's new one, by its model and its old one
-    for model, rows in kept.items():
-        made = []
-        for row in rows:
-            values = {}
-            for field in model._meta.concrete_fields:
-                value = row[field.attname]
-                if field.is_relation:
-                    values[field.attname] = numbers.get((field.related_model, value), value)
-                elif not isinstance(field, AutoField):
-                    values[field.attname] = value + passed if isinstance(value, datetime) else value
-            made.append(model(**values))
-        model._default_manager.bulk_create(made)
-        numbers |= {(model, row[model._meta.pk.attname]): new.pk for row, new in zip(rows, made, strict=True)}
-    listener = Listener.objects.select_related("account__user").get(is_host=True)
-    tokens(listener.account, simulator.grant("host"))
-    listener.account.user.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="tracks", codename__startswith="view_")
-    )
-    return listener
+    return _signed_in(simulator, "host", "user", Grant(is_host=True))
 
 
 def guest(simulator: Simulator, who: str, **profile: str) -> Listener:

@@ -49,12 +49,11 @@ def test_the_host_has_the_rows_that_a_sign_in_leaves(simulator: Simulator) -> No
     Browser().sign_in()
     signed_in, permissions = rows(), set(Permission.objects.filter(user__isnull=False))
     assert len(signed_in["Listener"]) == 1 and len(signed_in["Placement"]) == 60 and permissions
-    for _ in range(2):  # the second is put back from the rows of the first
-        forget_all()
-        listener = factories.host(simulator)
-        Browser().enter(listener)
-        assert rows() == signed_in
-        assert set(Permission.objects.filter(user=listener.account.user)) == permissions
+    forget_all()
+    listener = factories.host(simulator)
+    Browser().enter(listener)
+    assert rows() == signed_in
+    assert set(Permission.objects.filter(user=listener.account.user)) == permissions
 
 
 def test_a_guest_has_the_rows_that_an_invitation_leaves(simulator: Simulator, settings: Any) -> None:
