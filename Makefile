@@ -26,7 +26,7 @@ help:
 	@echo "make bench        measures the service as in production (needs wrk; eight minutes)"
 	@echo "make restore-drill  proves that a backup brings the site back (yours: DUMP=FILE)"
 	@echo "make rehearsal    a round for LISTENERS=10000 by WORKERS=2, with trouble (needs wrk and redis-server)"
-	@echo "make mutants      changes the code a little, and names what no test notices (an hour)"
+	@echo "make mutants      changes the code a little, and names what no test notices (hours)"
 	@echo "make secrets looks for committed secrets"
 	@echo "make audit   looks for committed secrets and for packages with known vulnerabilities"
 	@echo "make image   builds the Docker image"

@@ -149,7 +149,10 @@ print(json.dumps([statistics.median(own[3:]), max(own[3:])]))
 def long_history(
     environment: dict[str, str], *, snapshots: int = 100_000, renders: int = 100
 ) -> list[tuple[str, str, str]]:
-    """The page rendered anew with one snapshot a range, and with all these behind it, each of 20 placements."""
+    """The page rendered anew with one snapshot a range, and with all these behind it, each of 20 placements.
+
+    In each range a chart an hour, as often as a listener is refreshed: 100,000 are almost four years.
+    """
     songs = min(snapshots, 20_000)
     fill = f"""
 from django.db import connection
@@ -160,8 +163,8 @@ with connection.cursor() as c:
               " '[]' FROM generate_series(1, {songs}) n")
     c.execute("INSERT INTO tracks_snapshot (listener_id, time_range, first_seen_at, confirmed_at)"
               " SELECT (SELECT id FROM tracks_listener), (ARRAY['short_term', 'medium_term', 'long_term'])[n % 3 + 1],"
-              " now() - interval '1 day' - n * interval '1 minute', now() - interval '1 day' - n * interval '1 minute'"
-              " FROM generate_series(1, {snapshots}) n")
+              " at, at FROM (SELECT n, now() - interval '1 day' - n * interval '20 minutes' AS at"
+              " FROM generate_series(1, {snapshots}) n) AS past")
     c.execute("INSERT INTO tracks_placement (snapshot_id, position, track_id, entry)"
               " SELECT s.id, p, 'past' || ((s.id * 7 + p) % {songs} + 1), '' FROM tracks_snapshot s,"
               " generate_series(1, 20) p WHERE s.first_seen_at < now() - interval '1 day'")
