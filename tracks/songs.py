@@ -61,9 +61,11 @@ def records(listener: Listener | None, chart: Chart) -> dict[str, Record]:
         of_range.filter(first_seen_at__gte=Coalesce(Subquery(standing), midnight(first)))
         .annotate(here=FilteredRelation("placements", condition=Q(placements__track__in=tracks)))
         .annotate(song=F("here__track"), place=F("here__position"))
-        .newest_first()[:MOST_PLACES]
+        .newest_first()
+        # Not as objects: where the chart changes each hour there are hundreds.
+        .values_list("pk", "first_seen_at", "confirmed_at", "song", "place", named=True)[:MOST_PLACES]
     )
-    snapshots: dict[int, Snapshot] = {}
+    snapshots: dict[int, Any] = {}
     positions: dict[str, dict[int, int]] = defaultdict(dict)
     for row in reversed(rows):
         snapshots[row.pk] = row
