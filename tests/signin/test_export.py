@@ -52,11 +52,15 @@ def opened(content: bytes) -> Files:
         return {name: zipped.read(name) for name in zipped.namelist()}
 
 
-def export(browser: Browser) -> Files:
+def download(browser: Browser) -> bytes:
     response: Any = browser.get("/me/export")
     assert (response.status_code, response["Content-Type"]) == (200, "application/zip")
     assert "no-store" in response["Cache-Control"]
-    return opened(b"".join(response.streaming_content))
+    return b"".join(response.streaming_content)
+
+
+def export(browser: Browser) -> Files:
+    return opened(download(browser))
 
 
 def rows(files: Files, name: str) -> list[dict[str, Any]]:
@@ -138,7 +142,7 @@ def test_rows_of_a_chart_stand_together_in_the_order_they_were_stored(host: Brow
 def test_moments_are_in_utc_titles_as_they_are_and_files_of_today(host: Browser, simulator: Simulator) -> None:
     simulator.set_top("host", "short_term", [factories.item(1, name="夜行バスの窓")])
     refresh(listener=who(host), trigger="cron", force=True)
-    content = b"".join(host.get("/me/export").streaming_content)  # type: ignore[attr-defined]
+    content = download(host)
     files = opened(content)
     moment = who(host).authorized_at
     assert rows(files, "listener")[0]["authorized_at"] == moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
