@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import pickle
 import secrets
 import threading
 import time
@@ -85,7 +84,7 @@ class State:
         self.token_seconds = token_seconds
         self.issued: set[str] = set()
         self._started_extended = extended
-        self._accounts = pickle.dumps(default_accounts(base_url=url))  # read again in a tenth of the time
+        self._accounts = default_accounts(base_url=url)
         self._lock = threading.RLock()
         self.released = threading.Event()
         self.reset()
@@ -95,7 +94,11 @@ class State:
         with self._lock:
             self.release()
             self.calls: list[Call] = []
-            self.accounts: dict[str, Account] = pickle.loads(self._accounts)
+            # Items are never changed, and a ranking as a whole: that takes no copy of them.
+            self.accounts: dict[str, Account] = {
+                name: replace(account, rankings=dict(account.rankings), verbatim=set())
+                for name, account in self._accounts.items()
+            }
             self.current = "host"
             self.extended = self._started_extended
             self.rotate = True
