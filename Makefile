@@ -5,10 +5,11 @@ PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# A process for each core and one for the tests that only wait, each with a database and files of its own: a file's tests
-# share what is slow to start. Python may keep what it has compiled, for the second pass.
-PROCESSES := $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile
+# Each process has a database and files of its own. Python may keep what it has compiled, for the second pass.
+CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses
+# One more than cores, for the tests that only wait; those on SQLite do not.
+PYTEST_ALL := $(PYTEST) $(shell expr $(CORES) + 1)
 
 .PHONY: help demo run test test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
@@ -40,8 +41,8 @@ run: .venv/installed .env
 	@PORT=$(PORT) DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: .venv/installed-dev
-	$(PYTEST)
-	TEST_DATABASE_URL=sqlite $(PYTEST) -m database $$(grep -rl --include='test_*.py' mark.database tests)
+	$(PYTEST_ALL)
+	TEST_DATABASE_URL=sqlite $(PYTEST) $(CORES) -m database $$(grep -rl --include='test_*.py' mark.database tests)
 
 EXAMPLES ?= 500
 SEED ?= $(shell date +%s)
@@ -53,7 +54,7 @@ test-airflow: .venv/installed-dev .venv-airflow/installed
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q tests/airflow/outcomes.py
 
 coverage: .venv/installed-dev
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST_ALL) --cov --cov-report=term
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

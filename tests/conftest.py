@@ -17,6 +17,7 @@ from django.conf import settings as project
 from django.db import connection
 from django.test import Client, override_settings
 from django.utils import translation
+from xdist.scheduler import LoadFileScheduling
 
 from bench.service import free_port
 from simulator import Simulator
@@ -25,6 +26,17 @@ from tests.helpers import serves, wait_until
 from tracks.models import Listener
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class ByFile(LoadFileScheduling):
+    """What is slow to start is shared by the tests of a file, and Chromium by all that look through it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:
