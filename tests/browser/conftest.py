@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.db import connections
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Frame, Page, sync_playwright
 
 from simulator import Simulator
 from tests import factories
@@ -77,6 +78,15 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
+
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+def violations(page: Page | Frame) -> str:
+    """What axe finds wrong with the page; empty if nothing."""
+    # To describe all that it finds right costs it a sixth of its time.
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    return found.generate_report() if found.violations_count else ""
 
 
 def two_weeks_pass(simulator: Simulator) -> Listener:

@@ -6,12 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db.models import F, Q
 from playwright.sync_api import expect
 
 from simulator import Simulator
-from tests.browser.conftest import Visit, Visitor
+from tests.browser.conftest import SCHEMES, Visit, Visitor, violations
 from tests.conftest import Server
 from tracks.models import Listener, Placement
 
@@ -54,29 +53,32 @@ def test_the_two_weeks_have_every_kind_of_movement(site: Server) -> None:
     assert {"", "new", "back"} <= set(placements.values_list("entry", flat=True))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_on_any_page(weeks: Visit, visit: Visitor, scheme: Any) -> None:
-    window = visit(color_scheme=scheme)
-    for address in pages():
-        window.page.goto(address)
-        for details in window.page.locator("details").all():
-            details.evaluate("element => element.open = true")
-        results = Axe().run(window.page)
-        assert results.violations_count == 0, f"{address}\n{results.generate_report()}"
-    weeks.page.emulate_media(color_scheme=scheme)
-    for address in AS_HOST:
-        weeks.page.goto(address)
-        results = Axe().run(weeks.page)
-        assert results.violations_count == 0, f"{address} as host\n{results.generate_report()}"
-
-
-def test_no_page_scrolls_sideways(weeks: Visit, visit: Visitor) -> None:
+def test_every_page_keeps_still_fits_every_screen_and_pleases_axe(
+    weeks: Visit, visit: Visitor, simulated_spotify: Simulator
+) -> None:
+    """And fetches nothing but covers from elsewhere."""
     window = visit()
-    for shown, address in [*((window, address) for address in pages()), *((weeks, path) for path in AS_HOST)]:
-        shown.page.goto(address)
-        for width in (320, 360, 768, 1280, 1600):
-            shown.page.set_viewport_size({"width": width, "height": 800})
-            assert shown.width_beyond_screen() <= 0, (address, width, shown is weeks)
+    for one in (window, weeks):
+        one.page.add_init_script(
+            "window.shift = 0;"
+            "new PerformanceObserver(list => list.getEntries().forEach(entry => shift += entry.value))"
+            ".observe({type: 'layout-shift', buffered: true})"
+        )
+    for one, address in [*((window, address) for address in pages()), *((weeks, path) for path in AS_HOST)]:
+        where = f"{address} as {'host' if one is weeks else 'visitor'}"
+        one.page.goto(address)
+        one.page.wait_for_timeout(200)
+        assert one.page.evaluate("shift") < 0.01, where
+        for width in (320, 360, 768, 1600, 1280):
+            one.page.set_viewport_size({"width": width, "height": 800})
+            assert one.width_beyond_screen() <= 0, f"{where}, {width} px"
+        for details in one.page.locator("details").all():
+            details.evaluate("element => element.open = true")
+        for scheme in SCHEMES:
+            one.page.emulate_media(color_scheme=scheme)
+            assert violations(one.page) == "", f"{where}, {scheme}"
+    foreign = [url for one in (window, weeks) for url in one.requests if not url.startswith(window.site)]
+    assert foreign and all(url.startswith(f"{simulated_spotify.url}/image/") for url in foreign)
 
 
 def test_times_are_in_the_visitors_own_zone_and_in_utc_without_script(visit: Visitor) -> None:
@@ -108,26 +110,6 @@ def test_the_days_of_a_question_are_the_visitors(visit: Visitor) -> None:
     plain.get_by_role("button", name="Search").click()
     plain.wait_for_url("**/search?q=longest")
     expect(plain.locator("table.results a.title").first).to_be_visible()
-
-
-def test_nothing_comes_from_elsewhere_but_covers(visit: Visitor, simulated_spotify: Simulator) -> None:
-    window = visit()
-    for address in pages():
-        window.page.goto(address)
-    foreign = [url for url in window.requests if not url.startswith(window.site)]
-    assert foreign and all(url.startswith(f"{simulated_spotify.url}/image/") for url in foreign)
-
-
-def test_the_layout_does_not_shift_while_it_loads(visit: Visitor) -> None:
-    window = visit()
-    window.page.add_init_script(
-        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(entry => shift += entry.value))"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
-    for address in pages():
-        window.page.goto(address)
-        window.page.wait_for_timeout(200)
-        assert window.page.evaluate("shift") < 0.01, address
 
 
 def test_the_keyboard_gets_to_the_content_first(visit: Visitor) -> None:
@@ -343,8 +325,7 @@ def test_a_phone_has_the_first_ten_and_a_tap_brings_one_forward(visit: Visitor, 
     assert name and name["x"] >= 0 and name["x"] + name["width"] <= 360
     page.locator("#bump-table").evaluate("details => details.open = true")
     assert window.width_beyond_screen() <= 0
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert violations(page) == ""
     links.nth(4).locator("text.title").tap()
     page.wait_for_url("**/tracks/**")
 
