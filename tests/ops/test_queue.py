@@ -40,7 +40,6 @@ class Redis:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
     def start(self) -> None:
@@ -75,15 +74,17 @@ def redis(_redis: Redis) -> Redis:
 
 
 class Queue:
-    """Starts workers and beats, and hands tasks to them as beat does."""
+    """Starts workers and beats, and hands tasks to them as beat does; in one of Redis's numbered databases."""
 
-    def __init__(self, redis: Redis, folder: Path) -> None:
+    def __init__(self, redis: Redis, folder: Path, number: int = 0) -> None:
         self.redis = redis
+        self.number = number
+        self.url = f"redis://127.0.0.1:{redis.port}/{number}"
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def environment(self, **changes: str) -> dict[str, str]:
-        return environment(CELERY_BROKER_URL=self.redis.url, REFRESH_CONCURRENCY="2", **changes)
+        return environment(CELERY_BROKER_URL=self.url, REFRESH_CONCURRENCY="2", **changes)
 
     def start(self, name: str, command: list[str], **changes: str) -> "subprocess.Popen[bytes]":
         self.log = self.folder / f"{name}-{len(self.processes)}.log"
@@ -100,11 +101,11 @@ class Queue:
     def send(self, task: str, *arguments: Any) -> None:
         from celery import Celery
 
-        with Celery("tests", broker=self.redis.url, set_as_current=False) as app:
+        with Celery("tests", broker=self.url, set_as_current=False) as app:
             app.send_task(f"tracks.tasks.{task}", arguments, queue="top-twenty")
 
     def waiting(self) -> int:
-        return int(self.redis.ask("LLEN", "top-twenty"))
+        return int(self.redis.ask("-n", str(self.number), "LLEN", "top-twenty"))
 
     def stop(self) -> None:
         for process in self.processes:
@@ -124,6 +125,23 @@ def queue(redis: Redis, tmp_path: Path, transactional_db: None, simulator: Simul
     queue = Queue(redis, tmp_path)
     yield queue
     queue.stop()
+
+
+@pytest.fixture(scope="module")
+def _standing(
+    _redis: Redis, django_db_setup: None, simulated_spotify: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Queue]:
+    queue = Queue(_redis, tmp_path_factory.mktemp("standing"), number=1)
+    queue.worker(SPOTIFY_ACCOUNTS_URL=simulated_spotify.accounts_url, SPOTIFY_API_URL=simulated_spotify.api_url)
+    yield queue
+    queue.stop()
+
+
+@pytest.fixture
+def at_work(redis: Redis, _standing: Queue, transactional_db: None, simulator: Simulator) -> Iterator[Queue]:
+    """A queue with a worker that other tests use too: it works on, and nothing is left for it to do."""
+    yield _standing
+    assert _standing.processes[0].poll() is None and _standing.waiting() == 0
 
 
 def wait_until(is_so: Callable[[], Any], seconds: float = 40) -> None:
@@ -177,14 +195,13 @@ def test_a_worker_without_a_broker_says_so_in_one_line(db: None, part: str) -> N
     assert result.stderr.startswith("CELERY_BROKER_URL is not set") and result.stderr.count("\n") == 1
 
 
-def test_a_dispatch_refreshes_every_due_listener_once(queue: Queue, simulator: Simulator) -> None:
+def test_a_dispatch_refreshes_every_due_listener_once(at_work: Queue, simulator: Simulator) -> None:
     for number in range(1, 7):
         connect(simulator, number)
     later = connect(simulator, 8, due_at=timezone.now() + timedelta(minutes=5))
     gone = connect(simulator, 9, due_at=None, state="needs_sign_in")
-    queue.worker()
-    queue.send("dispatch")
-    queue.send("dispatch")  # doubled
+    at_work.send("dispatch")
+    at_work.send("dispatch")  # doubled
     wait_until(lambda: outcomes()["refreshed"] == 6)
     assert set(RefreshRun.objects.values_list("trigger", flat=True)) == {"queue"}
     assert list(tokens_seen(simulator).values()) == [3] * 6
@@ -213,17 +230,18 @@ def test_beat_dispatches_by_itself_and_again_after_the_broker_was_gone(
     assert beat.wait(20) == 0
 
 
-def test_late_and_doubled_messages_and_those_of_who_left_cost_nothing(queue: Queue, simulator: Simulator) -> None:
+def test_late_and_doubled_messages_and_those_of_who_left_cost_nothing(at_work: Queue, simulator: Simulator) -> None:
+    before = len(at_work.log.read_text())
     listener, left = connect(simulator, 1), connect(simulator, 2)
-    for _ in range(3):
-        queue.send("refresh_listener", listener.pk)
-    queue.send("refresh_listener", left.pk)
+    late = left.pk
     left.delete()
-    queue.worker()
-    wait_until(lambda: queue.waiting() == 0 and outcomes()["refreshed"] == 1)
+    for _ in range(3):
+        at_work.send("refresh_listener", listener.pk)
+    at_work.send("refresh_listener", late)
+    wait_until(lambda: at_work.waiting() == 0 and outcomes()["refreshed"] == 1)
     time.sleep(1)
     assert list(tokens_seen(simulator).values()) == [3]
-    assert "Traceback" not in queue.log.read_text()
+    assert "Traceback" not in at_work.log.read_text()[before:]
 
 
 def test_a_lost_task_is_handed_out_again_within_two_minutes(
@@ -285,14 +303,13 @@ def test_a_killed_child_harms_nobody_else(queue: Queue, simulator: Simulator) ->
 
 
 def test_after_a_429_tasks_give_up_and_the_listeners_are_due_after_the_pause(
-    queue: Queue, simulator: Simulator
+    at_work: Queue, simulator: Simulator
 ) -> None:
     for number in range(1, 9):
         connect(simulator, number)
     simulator.fault(TOP, Fault.rate_limited(600))
-    queue.worker()
-    queue.send("dispatch")
-    wait_until(lambda: SpotifyPause.objects.exists() and queue.waiting() == 0)
+    at_work.send("dispatch")
+    wait_until(lambda: SpotifyPause.objects.exists() and at_work.waiting() == 0)
     wait_until(lambda: not Listener.objects.exclude(lease_until=None).exists())
     assert 1 <= len(simulator.calls) <= 2  # those that were on their way at once
     until = SpotifyPause.objects.get().until
@@ -300,18 +317,17 @@ def test_after_a_429_tasks_give_up_and_the_listeners_are_due_after_the_pause(
     simulator.calls.clear()
     Listener.objects.update(due_at=timezone.now(), handed_out_until=None)
     before = RefreshRun.objects.count()
-    queue.send("dispatch")
-    wait_until(lambda: queue.waiting() == 0)
+    at_work.send("dispatch")
+    wait_until(lambda: at_work.waiting() == 0)
     time.sleep(1)
     assert RefreshRun.objects.count() == before and not simulator.calls
 
 
 def test_with_the_broker_gone_pages_and_cron_work_and_workers_come_back(
-    queue: Queue, redis: Redis, host: Browser, simulator: Simulator, manage: Manage
+    at_work: Queue, redis: Redis, host: Browser, simulator: Simulator, manage: Manage
 ) -> None:
-    queue.worker()
     redis.stop()
-    broker = {"CELERY_BROKER_URL": redis.url}
+    broker = {"CELERY_BROKER_URL": at_work.url}
     assert host.get("/").status_code == 200
     result = manage("refresh_top_tracks", "--force", **broker)
     assert (result.returncode, result.stderr) == (0, "")
@@ -320,29 +336,27 @@ def test_with_the_broker_gone_pages_and_cron_work_and_workers_come_back(
     time.sleep(3)
     redis.start()
     listener = connect(simulator, 1)
-    queue.send("dispatch")
+    at_work.send("dispatch")
     wait_until(lambda: RefreshRun.objects.filter(listener=listener, outcome="refreshed").exists(), seconds=60)
 
 
 def test_a_worker_at_work_while_the_broker_goes_finishes_and_works_on(
-    queue: Queue, redis: Redis, simulator: Simulator
+    at_work: Queue, redis: Redis, simulator: Simulator
 ) -> None:
     connect(simulator, 1)
     simulator.fault(TOP, Fault(delay=1), times=1)
-    worker = queue.worker()
-    queue.send("dispatch")
+    at_work.send("dispatch")
     wait_until(lambda: simulator.calls)
     redis.stop()
     wait_until(lambda: outcomes()["refreshed"] == 1)
     redis.start()
     connect(simulator, 2)
-    queue.send("dispatch")
-    wait_until(lambda: worker.poll() is not None or outcomes()["refreshed"] == 2, seconds=60)
-    assert worker.poll() is None
+    at_work.send("dispatch")
+    wait_until(lambda: outcomes()["refreshed"] == 2, seconds=60)
 
 
 def test_the_doctor_looks_at_broker_worker_and_beat(queue: Queue, host: Browser, manage: Manage) -> None:
-    broker = {"CELERY_BROKER_URL": queue.redis.url}
+    broker = {"CELERY_BROKER_URL": queue.url}
     told = manage("doctor", **broker).stdout
     assert "ok   Queue: the broker answers" in told
     assert "FAIL Queue: no worker answers" in told and "FAIL Queue: nothing was ever handed out" in told
