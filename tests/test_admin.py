@@ -262,7 +262,6 @@ HOSTILE = [
 FOR_EVERY_FIELD = ["' OR 1=1 --", "\0", "9" * 30]
 
 
-@pytest.mark.database
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: value[:8].encode("unicode_escape").decode())
 def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser: Browser, value: str) -> None:
     for model in OWNED:
@@ -417,7 +416,6 @@ def crowd(db: None) -> None:
     )
 
 
-@pytest.mark.database
 @pytest.mark.parametrize("model", REGISTERED, ids=by_name)
 def test_a_page_takes_fewer_than_15_queries_however_many_rows_there_are(
     crowd: None, superuser: Browser, model: type[Model], django_assert_max_num_queries: Any

@@ -60,7 +60,6 @@ def newest(time_range: str = "short_term") -> Snapshot:
     return found
 
 
-@pytest.mark.database
 def test_a_refresh_has_the_pictures_drawn_and_waits_for_nothing(
     host: Browser, visitor: Browser, simulator: Simulator, woken: Woken
 ) -> None:

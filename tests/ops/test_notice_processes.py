@@ -19,7 +19,7 @@ from tests.deploy.test_production import load
 from tests.ops.test_notices import lapses_in
 from tracks.models import Listener, Notice, RefreshRun
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class SlowHook:
@@ -100,6 +100,7 @@ def test_a_stop_while_the_hook_hangs_loses_no_notice(hook: SlowHook, start: Call
     assert Notice.objects.get(channel="webhook", kind="sign_in_7_days").sent_at is not None
 
 
+@pytest.mark.database
 def test_two_runs_at_once_send_one_notice(hook: SlowHook, start: Callable[[], Any]) -> None:
     hook.seconds = 2
     processes = [start(), start()]
