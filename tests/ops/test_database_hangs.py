@@ -76,13 +76,14 @@ class Network:
                 threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65_536):
-                if self.alive.is_set():
-                    target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+        with source:
+            try:
+                while data := source.recv(65_536):
+                    if self.alive.is_set():
+                        target.sendall(data)
+                target.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
 
 
 def visit(server: Server, path: str) -> requests.Response:
