@@ -116,8 +116,9 @@ def test_several_charts_go_at_once_from_any_iterable(someone: Listener) -> None:
     assert not left() and not songs()
 
 
-def test_nothing_to_prune_costs_one_query(someone: Listener) -> None:
-    chart(someone, 60 * DAY, 1)
+@pytest.mark.parametrize(("age", "cost"), [(DAY, 1), (60 * DAY, 2)], ids=["young", "old, but the newest"])
+def test_nothing_to_prune_costs_little(someone: Listener, age: timedelta, cost: int) -> None:
+    chart(someone, age, 1)
     with CaptureQueriesContext(connection) as queries:
         assert prune(someone) == 0
-    assert len(queries) == 1
+    assert len(queries) == cost

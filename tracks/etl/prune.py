@@ -33,9 +33,11 @@ def prune(listener: Listener) -> int:
 
     Returns how many went. A transaction of its own: it goes on its day whether or not the refresh works.
     """
+    overdue = Snapshot.objects.filter(listener=listener).last_seen_before(_seen_until())
+    if not overdue.exists():  # as after most refreshes
+        return 0
     current = Snapshot.objects.current(listener, TimeRange.values).values("pk")
-    overdue = Snapshot.objects.filter(listener=listener).last_seen_before(_seen_until()).exclude(pk__in=current)
-    snapshots = list(overdue.values_list("pk", flat=True))
+    snapshots = list(overdue.exclude(pk__in=current).values_list("pk", flat=True))
     if snapshots:
         with transaction.atomic():
             delete_snapshots(snapshots)
