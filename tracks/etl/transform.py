@@ -105,6 +105,8 @@ def _text(value: Any) -> str:
         return ""
     if len(value) > TEXT_LIMIT:
         raise _reject(f"text over {TEXT_LIMIT:,} characters")
+    if value.isprintable():  # nothing of what follows
+        return value
     if re.search("[\ud800-\udfff]", value):
         raise _reject("unreadable characters in a text")
     # C0 and C1 (Unicode, 23.1): no page shows them, and a feed with one is not XML. Those that part words are a blank.
