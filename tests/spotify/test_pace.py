@@ -28,6 +28,20 @@ def test_who_has_to_wait_learns_when_so_many_places_are_free(now: int, calls: in
     assert pace.take(calls) == pace.Later(pace.WINDOW - after)
 
 
+@pytest.mark.parametrize(("quota", "others"), [(15, 15), (16, 12), (18, 14), (60, 45)])
+def test_a_quarter_is_kept_for_sign_ins_of_a_quota_that_can_be_shared(
+    now: int, settings: Any, quota: int, others: int
+) -> None:
+    settings.SPOTIFY_CALLS_PER_30_SECONDS = quota
+    assert (pace.most(), pace.most(first=True)) == (others, quota)
+    with pytest.raises(ValueError, match=r"^So many calls do not fit into SPOTIFY_CALLS_PER_30_SECONDS\.$"):
+        pace.take(others + 1)
+    assert pace.take(others) == pace.Taken(now)
+    assert pace.take(1) == pace.Later(pace.WINDOW)
+    SpotifyQuota.objects.all().delete()
+    assert pace.take(quota, first=True) == pace.Taken(now)
+
+
 def test_who_is_a_moment_too_early_waits_a_second(now: int) -> None:
     SpotifyQuota.objects.create(pk=1, calls=[[now - pace.WINDOW + 1, 3]])
     assert pace.take(1) == pace.Later(1)
