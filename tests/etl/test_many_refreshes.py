@@ -23,6 +23,7 @@ from tests.conftest import ROOT, Browser, Manage, environment
 from tests.ops.test_queue import connect, tokens_seen, wait_until
 from tracks.etl import schedule
 from tracks.etl.results import RefreshResult
+from tracks.etl.round import refresh_each
 from tracks.etl.service import Patience, hand_out, keep_house, refresh
 from tracks.models import Dispatch, Invitation, Listener, RefreshRun, Refusal, Snapshot, SpotifyPause, SpotifyQuota
 from tracks.spotify import pace
@@ -166,18 +167,20 @@ class TestCommand:
         monkeypatch.setattr(service, "load", refuse)
         code, lines, _ = run()
         assert code == 0 and "1 failed" in lines[-1] and len(lines) == 5
+        ((_, result),) = refresh_each(others[:1], lambda **how: refresh(trigger="cron", force=True, **how), at_once=1)
+        assert result is not None and result.error_code == "database"
+        assert result.summary == "The database was busy; the last chart stays. Try again later."
 
     def test_who_was_refreshed_since_the_round_began_is_left_in_peace(
         self, others: list[Listener], simulator: Simulator
     ) -> None:
-        from tracks.etl.round import refresh_each
-
         stale = list(Listener.objects.filter(pk=others[0].pk))
         refresh(listener=others[0], trigger="cron")
-        Listener.objects.update(refreshed_at=timezone.now() - timedelta(minutes=5))
+        assert others[1].refreshed_at is None, "another's moment, which is as it was, counts for nothing"
         simulator.calls.clear()
         ((_, result),) = refresh_each(stale, lambda **how: refresh(trigger="cron", force=True, **how), at_once=1)
         assert result is not None and result.outcome == "too_soon" and not simulator.calls
+        assert result.summary == "Another process has refreshed this chart meanwhile."
 
 
 class TestCommandInTime:
@@ -518,9 +521,15 @@ class TestHousekeeping:
         keep_house()
         assert [each.digest for each in Invitation.objects.all()] == ["29"] and Refusal.objects.count() == 1
 
-    def test_the_queues_clock_is_seen_to_go_also_while_spotify_says_wait(self, listener: Listener) -> None:
-        SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(hours=1))
-        assert hand_out() == [] and Dispatch.objects.exists()
+    def test_the_queues_clock_is_seen_to_go_also_while_spotify_says_wait(self, others: list[Listener]) -> None:
+        until = timezone.now() + timedelta(hours=1)
+        pause = SpotifyPause.objects.create(service="api", until=until)
+        assert hand_out() == []
+        Dispatch.objects.update(at=until - timedelta(days=1))
+        pause.delete()
+        SpotifyPause.objects.create(service="accounts", until=until)
+        assert {one.pk for one in others} <= set(hand_out()), "a pause of sign-ins is none of refreshes"
+        assert Dispatch.objects.get().at > until - timedelta(hours=2)
 
     def test_who_leaves_before_the_run_begins_is_no_unforeseen_failure(
         self, listener: Listener, monkeypatch: pytest.MonkeyPatch
@@ -535,4 +544,7 @@ class TestHousekeeping:
             return found
 
         monkeypatch.setattr(lease, "claim", claim_and_leave)
-        assert refresh(listener=listener, trigger="cron", force=True).outcome == "busy"
+        result = refresh(listener=listener, trigger="cron", force=True)
+        assert (result.outcome, result.summary) == (
+            "busy", "Another refresh is at work; its result will show on the page.",
+        )  # fmt: skip
