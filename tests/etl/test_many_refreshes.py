@@ -183,6 +183,7 @@ class TestCommand:
         assert result.summary == "Another process has refreshed this chart meanwhile."
 
 
+@pytest.mark.processes
 class TestCommandInTime:
     def test_as_many_at_a_time_as_set(self, others: list[Listener], simulator: Simulator, settings: Any) -> None:
         simulator.fault(TOP, Fault(delay=1))
@@ -234,6 +235,7 @@ class TestCommandInTime:
 
 
 class TestPace:
+    @pytest.mark.processes
     def test_never_more_than_the_quota_in_any_window_over_several_processes(
         self, others: list[Listener], simulator: Simulator, manage: Manage
     ) -> None:

@@ -82,6 +82,7 @@ def paused_after_the_tracks(monkeypatch: pytest.MonkeyPatch, act: threading.Even
 # A load and a disconnect at once
 
 
+@pytest.mark.processes
 def test_a_load_at_work_and_a_disconnect_both_end_well(
     host: Browser, listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_load_at_work_and_a_disconnect_both_end_well(
     assert Credit.objects.count() == 4
 
 
+@pytest.mark.processes
 def test_many_refreshes_and_disconnects_at_once_never_end_in_a_deadlock(
     host: Browser, listener: Listener, simulator: Simulator
 ) -> None:

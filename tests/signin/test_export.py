@@ -252,6 +252,7 @@ def test_every_field_is_in_it(table: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.processes
 def test_a_slow_reader_holds_no_connection(host: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     live(
         who(host),
@@ -316,6 +317,7 @@ def workers(busy_year: Listener, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.processes
 def test_a_year_of_three_ranges_does_not_grow_the_worker(host: Browser, workers: Server) -> None:
     cookies = {project.SESSION_COOKIE_NAME: host.cookies[project.SESSION_COOKIE_NAME].value}
     for _ in range(6):  # both workers have everything loaded

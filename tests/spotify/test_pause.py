@@ -222,6 +222,7 @@ def test_a_clock_that_was_set_back_locks_nobody_out(simulator: Simulator) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.processes
 def test_of_many_at_once_exactly_so_many_are_let_through() -> None:
     def take() -> bool:
         try:
