@@ -1,5 +1,6 @@
 """Many listeners by the command and by machine: the order, the common quota, and whom one's failure does not stop."""
 
+import math
 import os
 import signal
 import subprocess
@@ -170,6 +171,18 @@ class TestCommand:
         ((_, result),) = refresh_each(others[:1], lambda **how: refresh(trigger="cron", force=True, **how), at_once=1)
         assert result is not None and result.error_code == "database"
         assert result.summary == "The database was busy; the last chart stays. Try again later."
+
+    def test_each_is_told_how_long_it_may_take_and_when_all_is_over(self, others: list[Listener]) -> None:
+        told: list[tuple[Patience, float, bool]] = []
+
+        def work(*, listener: Listener, patience: Patience) -> RefreshResult:
+            told.append((patience, patience.ends_at - time.monotonic(), patience.is_over()))
+            return RefreshResult(outcome="unchanged", summary="")
+
+        assert len(list(refresh_each(others, work, at_once=1, seconds=60))) == 3
+        for patience, seconds_left, was_over in told:
+            assert patience.seconds == math.inf and 50 < seconds_left <= 60
+            assert not was_over and patience.is_over()
 
     def test_who_was_refreshed_since_the_round_began_is_left_in_peace(
         self, others: list[Listener], simulator: Simulator
