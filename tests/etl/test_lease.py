@@ -136,3 +136,14 @@ def test_a_lease_is_given_back_once_together_with_what_is_said(someone: Listener
     someone.refresh_from_db()
     assert (someone.lease_until, someone.refreshed_at) == (None, NOW)
     assert held_until(other) == NOW + 60 * SECOND
+
+
+def test_a_look_takes_nothing_and_sees_what_a_claim_would(someone: Listener) -> None:
+    other = a_listener("other", lease_until=NOW + SECOND)
+    assert lease.look(other, ALL, force=True) == Busy()
+    confirmed(other, SECOND, *ALL)
+    assert lease.look(someone, ALL, force=False) is None
+    confirmed(someone, SECOND, *ALL)
+    assert lease.look(someone, ALL, force=False) == TooSoon()
+    assert lease.look(someone, ALL, force=True) is None
+    assert held_until(someone) is None

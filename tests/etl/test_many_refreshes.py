@@ -1,5 +1,6 @@
 """Many listeners by the command and by machine: the order, the common quota, and whom one's failure does not stop."""
 
+import logging
 import math
 import os
 import signal
@@ -184,6 +185,13 @@ class TestCommand:
             assert patience.seconds == math.inf and 50 < seconds_left <= 60
             assert not was_over and patience.is_over()
 
+    def test_who_got_no_place_waits_for_the_next_round(self, others: list[Listener]) -> None:
+        def work(*, listener: Listener, patience: Patience) -> RefreshResult:
+            return RefreshResult(outcome="waiting" if listener == others[1] else "unchanged", summary="")
+
+        left = [listener for listener, result in refresh_each(others, work, at_once=1) if result is None]
+        assert left == [others[1]]
+
     def test_who_was_refreshed_since_the_round_began_is_left_in_peace(
         self, others: list[Listener], simulator: Simulator
     ) -> None:
@@ -305,7 +313,7 @@ class TestPace:
         settings.SPOTIFY_CALLS_PER_30_SECONDS = quota
         SocialToken.objects.update(expires_at=timezone.now())
         code, _, err = run("--force")
-        assert code == 1 and "SPOTIFY_CALLS_PER_30_SECONDS is too small" in err
+        assert code == 1 and ": SPOTIFY_CALLS_PER_30_SECONDS is too small: one refresh takes up to 4 calls." in err
         assert not simulator.calls
 
     def test_a_small_quota_is_used_to_the_full(self, listener: Listener, simulator: Simulator, settings: Any) -> None:
@@ -524,6 +532,18 @@ class TestHousekeeping:
         )
         run()
         assert RefreshRun.objects.count() == kept + 1
+
+    def test_what_went_is_counted_also_in_several_transactions(
+        self, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("tracks.etl.prune.BATCH", 1)
+        caplog.set_level(logging.INFO, logger="tracks.etl.service")
+        for days in (91, 92, 93):
+            at = timezone.now() - timedelta(days=days)
+            RefreshRun.objects.create(listener=listener, trigger="cron", outcome="unchanged", started_at=at)
+        keep_house()
+        keep_house()
+        assert caplog.messages == ["housekeeping rankings=0 runs=3"]
 
     def test_old_invitations_and_refusals_go(self, listener: Listener) -> None:
         now = timezone.now()

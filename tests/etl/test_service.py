@@ -15,9 +15,10 @@ from tests.factories import account, an_hour_passes, expire
 from tests.helpers import TOP, tables
 from tracks.etl.load import Change
 from tracks.etl.results import RefreshResult
-from tracks.etl.service import preview, refresh
+from tracks.etl.service import Patience, preview, refresh
 from tracks.etl.signals import refresh_finished
 from tracks.models import Listener, RefreshRun, Snapshot
+from tracks.spotify import pace
 
 pytestmark = pytest.mark.django_db
 
@@ -47,8 +48,8 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def refresh_now(listener: Listener, **options: Any) -> RefreshResult:
-    return refresh(listener=listener, trigger="cron", **({"force": True} | options))
+def refresh_now(listener: Listener, *, trigger: str = "cron", **options: Any) -> RefreshResult:
+    return refresh(listener=listener, trigger=trigger, **({"force": True} | options))
 
 
 def last_run() -> RefreshRun:
@@ -402,3 +403,38 @@ def test_a_preview_holds_the_lease_meanwhile(listener: Listener, monkeypatch: py
 
     monkeypatch.setattr("tracks.etl.service.extract", look)
     assert preview(listener=listener).ok
+
+
+# What goes on its day
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), KeyboardInterrupt()])
+def test_nothing_is_pruned_when_the_database_is_away_or_all_ends(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    pruned: list[Listener] = []
+    monkeypatch.setattr("tracks.etl.service.prune", pruned.append)
+    refresh_now(listener)
+    assert refresh(listener=listener, trigger="cron").outcome == "too_soon"
+    assert pruned == [listener], "nor where nothing was done"
+    monkeypatch.setattr("tracks.etl.service.load", fail(error))
+    with pytest.raises(type(error)):
+        refresh_now(listener)
+    assert pruned == [listener]
+
+
+def test_who_was_refreshed_between_the_look_and_the_claim_is_left_alone(
+    listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_now(listener)
+    simulator.calls.clear()
+    monkeypatch.setattr("tracks.etl.lease.look", lambda *args, **options: None)
+    assert refresh(listener=listener, trigger="cron").outcome == "too_soon" and not simulator.calls
+
+
+def test_a_sign_in_takes_from_what_is_kept_for_sign_ins(listener: Listener, settings: Any) -> None:
+    settings.SPOTIFY_CALLS_PER_30_SECONDS = 16
+    pace.take(12)
+    at_once = Patience(seconds=0)
+    assert refresh_now(listener, patience=at_once).outcome == "waiting"
+    assert refresh_now(listener, trigger="sign_in", patience=at_once).worked
