@@ -1,6 +1,7 @@
 """The one service that refreshes: what it leaves and tells, however it ends."""
 
 import logging
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from tracks.etl.load import Change
 from tracks.etl.results import RefreshResult
 from tracks.etl.service import Patience, preview, refresh
 from tracks.etl.signals import refresh_finished
-from tracks.models import Listener, RefreshRun, Snapshot
+from tracks.models import Listener, RefreshRun, Snapshot, SpotifyPause
 from tracks.spotify import pace
 
 pytestmark = pytest.mark.django_db
@@ -438,3 +439,26 @@ def test_a_sign_in_takes_from_what_is_kept_for_sign_ins(listener: Listener, sett
     at_once = Patience(seconds=0)
     assert refresh_now(listener, patience=at_once).outcome == "waiting"
     assert refresh_now(listener, trigger="sign_in", patience=at_once).worked
+
+
+def test_a_quota_too_small_for_one_refresh_is_a_failure(listener: Listener, settings: Any) -> None:
+    settings.SPOTIFY_CALLS_PER_30_SECONDS = 2
+    result = refresh_now(listener)
+    assert (result.outcome, result.error_code) == ("failed", "quota_too_small")
+
+
+def test_the_wait_for_places_leaves_time_for_the_calls_and_ends_with_all_else(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over: list[bool] = []
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(pace, "wait", lambda calls, **how: asked.update(how, calls=calls))
+    patience = Patience(seconds=100, ends_at=time.monotonic() + 10, is_over=lambda: bool(over))
+    assert refresh_now(listener, patience=patience).error_code == "quota"
+    assert asked["calls"] == 3 and 5 < asked["seconds"] <= 6
+    assert not asked["is_over"]()
+    over.append(True)
+    assert asked["is_over"]()
+    over.clear()
+    SpotifyPause.objects.create(service="api", until=timezone.now() + timedelta(minutes=1))
+    assert asked["is_over"]()
