@@ -3,6 +3,9 @@ PYTHON ?= python3
 # From the command line, or what .env says.
 PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
+# The pip that comes with Python 3.11 takes three times as long.
+NEW_PIP := install --quiet --disable-pip-version-check pip==26.3
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
 # Each process has a database and files of its own. Python may keep what it has compiled, for the second pass.
@@ -40,17 +43,17 @@ run: .venv/installed .env
 	@$(BIN)/python manage.py migrate --verbosity 0 --skip-checks
 	@PORT=$(PORT) DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
-test: .venv/installed-dev
+test: .venv/installed-test
 	$(PYTEST_ALL)
 	TEST_DATABASE_URL=sqlite $(PYTEST) $(CORES) -m database $$(grep -rl --include='test_*.py' mark.database tests)
 
 EXAMPLES ?= 500
 SEED ?= $(shell date +%s)
-fuzz: .venv/installed-dev
+fuzz: .venv/installed-test
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -k schemathesis tests/api/test_running_site.py
 
 # Imports of Airflow are slow where Python may not keep what it has compiled.
-test-airflow: .venv/installed-dev .venv-airflow/installed
+test-airflow: .venv/installed-test .venv-airflow/installed
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q tests/airflow/outcomes.py
 
 coverage: .venv/installed-dev
@@ -72,10 +75,10 @@ messages: .venv/installed-dev
 	$(TEST_ENV) $(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore '.venv*' --ignore tests --ignore simulator --ignore mutants
 	$(TEST_ENV) $(BIN)/python manage.py compilemessages --ignore '.venv*'
 
-screenshots: .venv/installed-dev
+screenshots: .venv/installed-test
 	REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q tests/browser/screenshots.py
 
-bench: .venv/installed-dev
+bench: .venv/installed-test
 	@$(BIN)/python -W ignore -m bench.run
 
 # The invented passwords of the tests and examples are plain words.
@@ -86,12 +89,12 @@ secrets: .venv/installed-dev
 audit: secrets
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m bench.audit
 
-restore-drill: .venv/installed-dev
+restore-drill: .venv/installed-test
 	@$(BIN)/python -W ignore -m bench.restore_drill $(DUMP)
 
 LISTENERS ?= 10000
 WORKERS ?= 2
-rehearsal: .venv/installed-dev
+rehearsal: .venv/installed-test
 	@$(BIN)/python -W ignore -m bench.rehearsal $(LISTENERS) $(WORKERS)
 
 # Where a test fails, mutmut's own last words say which.
@@ -114,19 +117,27 @@ clean:
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Top Twenty needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...")'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python has no venv module here: install it (Debian: apt install python3-venv)." >&2; exit 1; }
+	@$(BIN)/pip $(NEW_PIP)
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing what the site needs (once)..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements.txt requirements-queue.txt requirements-dev.txt | .venv/bin/python
+# The tests import a fraction of it, and have Python compile that.
+.venv/installed-test: requirements.txt requirements-queue.txt requirements-test.txt | .venv/bin/python
 	@echo "Installing what the site and its tests need (once)..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) --no-compile -r requirements-test.txt
 	@touch .venv/installed $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed-test
+	@echo "Installing what looks at the code (once)..."
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
 
 .venv-airflow/installed: deploy/airflow/requirements.txt
 	@echo "Installing Airflow (once)..."
 	@$(PYTHON) -m venv .venv-airflow
+	@.venv-airflow/bin/pip $(NEW_PIP)
 	@PYTHONDONTWRITEBYTECODE= .venv-airflow/bin/pip install --quiet --disable-pip-version-check -r deploy/airflow/requirements.txt
 	@touch $@

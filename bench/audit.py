@@ -30,7 +30,7 @@ def main() -> None:
         cure = ", ".join(vulnerability["fix_versions"]) or "none yet"
         print(f"{package['name']} {package['version']}: {vulnerability['id']}, mended in: {cure}", file=sys.stderr)
     if found:
-        sys.exit("These packages have known vulnerabilities: raise them in requirements.txt or requirements-dev.txt.")
+        sys.exit("These packages have known vulnerabilities: raise them in the requirements file that names them.")
     rest = len(packages) - len(looked_up)
     print(f"No known vulnerabilities in {len(looked_up)} packages." + (f" Not looked up: {rest}." if rest else ""))
 
