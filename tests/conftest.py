@@ -48,15 +48,20 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_flush() -> Iterator[None]:
-    """After a test with transactions of its own, PostgreSQL deletes rows: TRUNCATE makes a new file for each index."""
+    """After a test with transactions of its own, PostgreSQL deletes rows: TRUNCATE makes a new file for each index.
+
+    Content types and permissions stay, so that they need not be made again.
+    """
 
     def deletes(operations: Any, style: Any, tables: list[str], **options: Any) -> list[str]:
         # Django's foreign keys are checked when the transaction ends: any order will do.
-        return [f"DELETE FROM {operations.quote_name(table)}" for table in tables]
+        filled = [table for table in tables if table not in {"django_content_type", "auth_permission"}]
+        return [f"DELETE FROM {operations.quote_name(table)}" for table in filled]
 
     with pytest.MonkeyPatch.context() as patch:
         if connection.vendor == "postgresql":
             patch.setattr(type(connection.ops), "sql_flush", deletes)
+            patch.setattr("django.core.management.commands.flush.emit_post_migrate_signal", lambda *_, **__: None)
         yield
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -79,14 +79,24 @@ class Visit:
 
 Visitor = Callable[..., Visit]
 
-SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+# The rules of axe that look at colours.
+COLOURS = ["color-contrast", "link-in-text-block"]
 
 
-def violations(page: Page | Frame) -> str:
-    """What axe finds wrong with the page; empty if nothing."""
+def violations(page: Page | Frame, *rules: str) -> str:
+    """What axe finds wrong with the page by these rules, or by all; empty if nothing."""
     # To describe all that it finds right costs it a sixth of its time.
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
+    found = Axe().run(page, options=options)
     return found.generate_report() if found.violations_count else ""
+
+
+def violations_in_both_themes(page: Page) -> str:
+    """The same in light, and what dark changes of it."""
+    page.emulate_media(color_scheme="light")
+    light = violations(page)
+    page.emulate_media(color_scheme="dark")
+    return light or violations(page, *COLOURS)
 
 
 def two_weeks_pass(simulator: Simulator) -> Listener:

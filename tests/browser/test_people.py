@@ -8,7 +8,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from simulator import Simulator
-from tests.browser.conftest import SCHEMES, Visit, violations
+from tests.browser.conftest import Visit, violations_in_both_themes
 from tests.conftest import Server
 from tracks.models import Listener
 
@@ -38,9 +38,7 @@ def look(visit: Visit, address: str = "") -> None:
     if address:
         visit.page.goto(address)
     assert visit.width_beyond_screen() <= 0, visit.page.url
-    for scheme in SCHEMES:
-        visit.page.emulate_media(color_scheme=scheme)
-        assert violations(visit.page) == "", f"{visit.page.url} {scheme}"
+    assert violations_in_both_themes(visit.page) == "", visit.page.url
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "no script"])

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from playwright.sync_api import expect
 
 from simulator import Simulator
-from tests.browser.conftest import SCHEMES, Visit, Visitor, violations
+from tests.browser.conftest import Visit, Visitor, violations, violations_in_both_themes
 from tests.conftest import Server
 from tracks.models import Listener, Placement
 
@@ -74,9 +74,7 @@ def test_every_page_keeps_still_fits_every_screen_and_pleases_axe(
             assert one.width_beyond_screen() <= 0, f"{where}, {width} px"
         for details in one.page.locator("details").all():
             details.evaluate("element => element.open = true")
-        for scheme in SCHEMES:
-            one.page.emulate_media(color_scheme=scheme)
-            assert violations(one.page) == "", f"{where}, {scheme}"
+        assert violations_in_both_themes(one.page) == "", where
     foreign = [url for one in (window, weeks) for url in one.requests if not url.startswith(window.site)]
     assert foreign and all(url.startswith(f"{simulated_spotify.url}/image/") for url in foreign)
 
