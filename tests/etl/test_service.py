@@ -437,8 +437,40 @@ def test_a_sign_in_takes_from_what_is_kept_for_sign_ins(listener: Listener, sett
     settings.SPOTIFY_CALLS_PER_30_SECONDS = 16
     pace.take(12)
     at_once = Patience(seconds=0)
-    assert refresh_now(listener, patience=at_once).outcome == "waiting"
+    waiting = refresh_now(listener, patience=at_once)
+    assert (waiting.outcome, waiting.summary) == ("waiting", str(pace.QUOTA_IS_USED_UP))
     assert refresh_now(listener, trigger="sign_in", patience=at_once).worked
+
+
+@pytest.mark.parametrize(("trigger", "first"), [("cron", False), ("sign_in", True)])
+def test_a_call_that_was_not_foreseen_takes_a_place_of_its_own_kind(
+    listener: Listener, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, trigger: str, first: bool
+) -> None:
+    simulator.fault(TOP, Fault(status=401), times=1)
+    asked: list[tuple[int, bool]] = []
+    wait = pace.wait
+
+    def heard(calls: int, *, first: bool, **how: Any) -> Any:
+        asked.append((calls, first))
+        return wait(calls, first=first, **how)
+
+    monkeypatch.setattr(pace, "wait", heard)
+    assert refresh_now(listener, trigger=trigger).worked
+    assert asked == [(3, first), (1, first), (1, first)], "a token renewed, and the call again"
+
+
+def test_places_that_are_not_used_in_time_are_moved(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[tuple[int, pace.Taken]] = []
+
+    def move(calls: int, taken: pace.Taken) -> pace.Taken:
+        moved.append((calls, taken))
+        return taken
+
+    monkeypatch.setattr(pace, "GOOD_FOR", 0)
+    monkeypatch.setattr(pace, "move", move)
+    assert refresh_now(listener).worked
+    assert [calls for calls, _ in moved] == [3, 2, 1]
+    assert all(isinstance(taken, pace.Taken) for _, taken in moved)
 
 
 def test_a_quota_too_small_for_one_refresh_is_a_failure(listener: Listener, settings: Any) -> None:
