@@ -3,14 +3,16 @@ PYTHON ?= python3
 # From the command line, or what .env says.
 PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
-# The pip that comes with Python 3.11 takes three times as long.
-NEW_PIP := install --quiet --disable-pip-version-check pip==26.3
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+INSTALL := install --quiet --disable-pip-version-check
+# The pip that comes with Python 3.11 takes three times as long, and does where this one is not to be had.
+NEW_PIP := $(INSTALL) pip==26.3 || true
+# Python may keep what it has compiled, also where that is switched off: the targets start it again and again.
+export PYTHONDONTWRITEBYTECODE :=
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 
-# Each process has a database and files of its own. Python may keep what it has compiled, for the second pass.
+# Each process has a database and files of its own.
 CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q --numprocesses
+PYTEST := $(BIN)/python -m pytest -q --numprocesses
 # One more than cores, for the tests that only wait; those on SQLite do not.
 PYTEST_ALL := $(PYTEST) $(shell expr $(CORES) + 1)
 
@@ -52,9 +54,8 @@ SEED ?= $(shell date +%s)
 fuzz: .venv/installed-test
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -k schemathesis tests/api/test_running_site.py
 
-# Imports of Airflow are slow where Python may not keep what it has compiled.
 test-airflow: .venv/installed-test .venv-airflow/installed
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q tests/airflow/outcomes.py
+	$(BIN)/python -m pytest -q tests/airflow/outcomes.py
 
 coverage: .venv/installed-dev
 	$(PYTEST_ALL) --cov --cov-report=term
@@ -121,23 +122,23 @@ clean:
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing what the site needs (once)..."
-	@$(INSTALL) -r requirements.txt
+	@$(BIN)/pip $(INSTALL) -r requirements.txt
 	@touch $@
 
 # The tests import a fraction of it, and have Python compile that.
 .venv/installed-test: requirements.txt requirements-queue.txt requirements-test.txt | .venv/bin/python
 	@echo "Installing what the site and its tests need (once)..."
-	@$(INSTALL) --no-compile -r requirements-test.txt
+	@$(BIN)/pip $(INSTALL) --no-compile -r requirements-test.txt
 	@touch .venv/installed $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed-test
 	@echo "Installing what looks at the code (once)..."
-	@$(INSTALL) -r requirements-dev.txt
+	@$(BIN)/pip $(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 .venv-airflow/installed: deploy/airflow/requirements.txt
 	@echo "Installing Airflow (once)..."
 	@$(PYTHON) -m venv .venv-airflow
 	@.venv-airflow/bin/pip $(NEW_PIP)
-	@PYTHONDONTWRITEBYTECODE= .venv-airflow/bin/pip install --quiet --disable-pip-version-check -r deploy/airflow/requirements.txt
+	@.venv-airflow/bin/pip $(INSTALL) -r deploy/airflow/requirements.txt
 	@touch $@
