@@ -12,36 +12,15 @@ import resource
 import shutil
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from dotenv import load_dotenv
-from gunicorn.glogging import Logger
 
 from spotify_top import env
-from tracks.ops.logs import JSON_FORMATTER, without_secrets
+from tracks.ops.logs import JSON_FORMATTER
 
 load_dotenv(Path(__file__).with_name(".env"))
-
-
-class AccessLogger(Logger):
-    """Without query string and headers: the one holds Spotify's code at the sign-in, the others cookies and tokens."""
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        self.access_log.info(
-            "request",
-            extra={
-                "request_id": environ.get("REQUEST_ID", "-"),
-                "method": environ["REQUEST_METHOD"],
-                "path": without_secrets(quote(environ.get("PATH_INFO", ""), encoding="latin-1")),
-                "status": resp.status_code,
-                "bytes": getattr(resp, "sent", None),
-                "ms": round(request_time.total_seconds() * 1000, 1),
-            },
-        )
-
 
 # This machine alone, where the proxy is; a container sets BIND=0.0.0.0.
 bind = f"{env.address('BIND', '127.0.0.1')}:{env.number('PORT', 8000, least=1, most=65535)}"
@@ -78,7 +57,7 @@ if env.text("METRICS_TOKEN") and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 # Django alone decides whether to believe a proxy (BEHIND_PROXY).
 forwarded_allow_ips = ""
 
-logger_class = AccessLogger
+logger_class = "spotify_top.access_log.AccessLogger"
 # One JSON object a line, as the site's own log.
 logconfig_dict = {
     "version": 1,

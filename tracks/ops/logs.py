@@ -5,10 +5,14 @@ import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from logging import LogRecord
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from pythonjsonlogger.core import RESERVED_ATTRS
+
+if TYPE_CHECKING:
+    # The server's settings are read before Django is needed.
+    from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
 
@@ -29,10 +33,10 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 class RequestId:
     """Middleware: gives each request an id, the proxy's own if there is a proxy that sends one."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: "Callable[[HttpRequest], HttpResponse]") -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: "HttpRequest") -> "HttpResponse":
         given = request.META.get("HTTP_X_REQUEST_ID", "") if settings.BEHIND_PROXY else ""
         this = given if re.fullmatch(r"[\w-]{8,64}", given, re.ASCII) else secrets.token_hex(8)
         # It stays until the thread's next request: Django logs a 404 after the last middleware.
