@@ -42,9 +42,9 @@ def chromium() -> Iterator[Chromium]:
 class Visit:
     """One visitor's browser window at the site; what goes wrong in it is kept in `errors`."""
 
-    def __init__(self, chromium: Chromium, server: Server, **options: Any) -> None:
-        self.site = server.site
-        self.context = chromium.new_context(base_url=server.site, **options)
+    def __init__(self, chromium: Chromium, site: str, **options: Any) -> None:
+        self.site = site
+        self.context = chromium.new_context(base_url=site, **options)
         self.context.set_default_timeout(10_000)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
@@ -119,12 +119,18 @@ def site(transactional_db: None, simulator: Simulator, tmp_path: Any) -> Iterato
 
 
 @pytest.fixture
-def visit(chromium: Chromium, site: Server) -> Iterator[Visitor]:
+def address(site: Server) -> str:
+    """Where the site is."""
+    return site.site
+
+
+@pytest.fixture
+def visit(chromium: Chromium, address: str) -> Iterator[Visitor]:
     """Opens a browser window; when the test ends, no window may have reported an error."""
     visits: list[Visit] = []
 
     def open_window(**options: Any) -> Visit:
-        visits.append(Visit(chromium, site, **options))
+        visits.append(Visit(chromium, address, **options))
         return visits[-1]
 
     yield open_window

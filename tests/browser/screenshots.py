@@ -66,7 +66,7 @@ def test_screenshots_of_listeners(
             ("meeting", "/@hanne/with/ana/", 900),
             ("me", "/me/", 1150),
         ):
-            visit = Visit(chromium, server, viewport={"width": 1000, "height": height})
+            visit = Visit(chromium, server.site, viewport={"width": 1000, "height": height})
             if name == "me":
                 session = ana.cookies["sessionid"].value
                 visit.context.add_cookies([{"name": "sessionid", "value": session, "url": server.site}])

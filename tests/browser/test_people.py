@@ -46,7 +46,7 @@ def test_the_whole_visit_of_an_invited_person(
     chromium: Chromium, site: Server, simulator: Simulator, scripts: bool
 ) -> None:
     options = PHONE | {"java_script_enabled": scripts}
-    host, guest, anyone = (Visit(chromium, site, **options) for _ in range(3))
+    host, guest, anyone = (Visit(chromium, site.site, **options) for _ in range(3))
     # axe is a script itself.
     check = look if scripts else lambda visit, address="": visit.page.goto(address) if address else None
 

@@ -36,7 +36,7 @@ def test_the_share_part_with_script_without_and_on_a_phone(
 ) -> None:
     for options in ({"viewport": {"width": 1280, "height": 1000}}, {"viewport": {"width": 360, "height": 800}},
                     {"viewport": {"width": 360, "height": 800}, "color_scheme": "dark"}):  # fmt: skip
-        visit = Visit(chromium, site, **options)
+        visit = Visit(chromium, site.site, **options)
         visit.page.goto("/")
         assert not [address for address in visit.requests if ".png?" in address], "nothing is fetched unasked"
         visit.page.get_by_text("Share this chart").click()
@@ -49,7 +49,7 @@ def test_the_share_part_with_script_without_and_on_a_phone(
         assert violations(visit.page) == ""
         assert visit.errors == []
         visit.context.close()
-    visit = Visit(chromium, site, java_script_enabled=False)
+    visit = Visit(chromium, site.site, java_script_enabled=False)
     visit.page.goto("/")
     visit.page.get_by_text("Share this chart").click()
     assert not visit.page.locator(".share button:visible").count()
@@ -63,7 +63,7 @@ def test_the_share_part_with_script_without_and_on_a_phone(
 def test_the_phones_sheet_gets_the_picture_and_the_clipboard_the_address(
     chromium: Chromium, site: Server, for_stories: bytes
 ) -> None:
-    visit = Visit(chromium, site, permissions=["clipboard-read", "clipboard-write"])
+    visit = Visit(chromium, site.site, permissions=["clipboard-read", "clipboard-write"])
     visit.page.add_init_script(SHEET)
     visit.page.goto("/")
     visit.page.get_by_text("Share this chart").click()
