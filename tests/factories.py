@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
@@ -34,11 +35,9 @@ def item(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def account(name: str, *, linked_on: str = "account_id") -> SocialAccount:
-    """A Spotify account of a user of its own, without tokens."""
-    user = User.objects.create(username=name)
-    user.set_unusable_password()
-    user.save()
+def account(name: str, *, username: str = "", linked_on: str = "account_id") -> SocialAccount:
+    """A Spotify account of a user of its own, who is called as it if not otherwise, without tokens."""
+    user = User.objects.create(username=username or name, password=make_password(None))
     return SocialAccount.objects.create(
         user=user, provider="spotify", uid=name, extra_data={"linked_on": linked_on, "scope": "user-top-read"}
     )
@@ -74,8 +73,7 @@ def guest(simulator: Simulator, who: str, **profile: str) -> Listener:
 
 def _signed_in(simulator: Simulator, who: str, username: str, grant: Grant) -> Listener:
     person = simulator.accounts[who]
-    connected = account(person.account_id)
-    User.objects.filter(pk=connected.user_id).update(username=username)
+    connected = account(person.account_id, username=username)
     tokens(connected, simulator.grant(who))
     with transaction.atomic():
         listener = connect(connected, grant)

@@ -46,6 +46,7 @@ def woken(drawing: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(process, "wake", keep)
     yield started
     for one in started:
+        one.kill()
         one.wait(20)
 
 
