@@ -13,8 +13,8 @@ TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
 # Each process has a database and files of its own.
 CORES := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 PYTEST := $(BIN)/python -m pytest -q --numprocesses
-# One more than cores, for the tests that only wait; those on SQLite do not.
-PYTEST_ALL := $(PYTEST) $(shell expr $(CORES) + 1)
+# Two more than cores, for the files that mostly wait (WAITING in tests/conftest.py); those on SQLite do not.
+PYTEST_ALL := $(PYTEST) $(shell expr $(CORES) + 2)
 
 .PHONY: help demo run test test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
