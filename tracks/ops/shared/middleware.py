@@ -175,7 +175,7 @@ def page_key(request: HttpRequest) -> Hashable | None:
     cookies = meta.get("HTTP_COOKIE", "")
     if cookies and (settings.SESSION_COOKIE_NAME in cookies or "messages" in cookies):
         return None
-    values = tuple(request.GET.get(name) for name in parameters) if meta["QUERY_STRING"] and parameters else ()
+    values = tuple(request.GET.get(name) for name in parameters) if meta.get("QUERY_STRING") and parameters else ()
     return (
         request.scheme,
         meta.get("HTTP_HOST", ""),
