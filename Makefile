@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -q --numprocesses
 # Two more than cores, for the files that mostly wait (WAITING in tests/conftest.py); those on SQLite do not.
 PYTEST_ALL := $(PYTEST) $(shell expr $(CORES) + 2)
 
-.PHONY: help demo run test test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
+.PHONY: help demo run test test-postgresql test-sqlite test-airflow fuzz coverage lint format messages screenshots bench restore-drill rehearsal mutants secrets audit image clean
 
 help:
 	@echo "make demo    the site with invented songs, on http://127.0.0.1:8000/"
@@ -45,9 +45,17 @@ run: .venv/installed .env
 	@$(BIN)/python manage.py migrate --verbosity 0 --skip-checks
 	@PORT=$(PORT) DJANGO_RUNSERVER_HIDE_WARNING=true $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
+# Both at once: the one uses what the other leaves of the processor.
 test: .venv/installed-test
+	@$(MAKE) --no-print-directory --jobs=2 test-postgresql test-sqlite
+
+test-postgresql: .venv/installed-test
 	$(PYTEST_ALL)
-	TEST_DATABASE_URL=sqlite $(PYTEST) $(CORES) -m database $$(grep -rl --include='test_*.py' mark.database tests)
+
+# Its output comes at once, when it ends.
+test-sqlite: .venv/installed-test
+	@output=$$(TEST_DATABASE_URL=sqlite $(PYTEST) 0 -m database $$(grep -rl --include='test_*.py' mark.database tests) 2>&1); \
+	code=$$?; printf "\nOn SQLite:\n%s\n" "$$output"; exit $$code
 
 EXAMPLES ?= 500
 SEED ?= $(shell date +%s)
