@@ -211,8 +211,8 @@ Manage = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def manage() -> Manage:
-    """Runs manage.py as cron would: another process, no terminal."""
+def manage(transactional_db: None) -> Manage:
+    """Runs manage.py as cron would: another process, no terminal. What it stores is deleted after the test."""
 
     def run(*arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
