@@ -36,7 +36,7 @@ def item(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def account(name: str, *, username: str = "", linked_on: str = "account_id") -> SocialAccount:
-    """A Spotify account of a user of its own, who is called as it if not otherwise, without tokens."""
+    """A Spotify account without tokens, of a user who is called `username`, or as the account is."""
     user = User.objects.create(username=username or name, password=make_password(None))
     return SocialAccount.objects.create(
         user=user, provider="spotify", uid=name, extra_data={"linked_on": linked_on, "scope": "user-top-read"}
