@@ -249,7 +249,7 @@ class Server:
     def wait_until_up(self) -> None:
         def is_up() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            if not serves(self.port):
+            if not serves(self.port, sockets=2):
                 return False
             try:
                 # A worker that is just being forked does not hear signals yet. The kernel deals new connections out
