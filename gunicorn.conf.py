@@ -10,6 +10,7 @@ import gc
 import os
 import resource
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,16 @@ load_dotenv(Path(__file__).with_name(".env"))
 # This machine alone, where the proxy is; a container sets BIND=0.0.0.0.
 bind = f"{env.address('BIND', '127.0.0.1')}:{env.number('PORT', 8000, least=1, most=65535)}"
 workers = env.number("WEB_CONCURRENCY", 2, least=1, most=64)
+if __name__ == "__main__":
+    # With reuse_port two sites at one port share the visitors without a word, and at another program's port the workers
+    # are started again for ever.
+    host, _, port = bind.rpartition(":")
+    with socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            env.refuse("PORT", f"is not to be had ({error.strerror}): stop what uses it, or set another.")
 # One greenlet a connection: a client that waits costs a little memory, and no thread. docs/PERFORMANCE.md compares.
 worker_class = "spotify_top.worker.Worker"
 worker_connections = 1000

@@ -93,6 +93,17 @@ def test_a_bad_setting_ends_the_start_with_one_line(db: None, name: str, value: 
     assert line.startswith(name) and "hunter2" not in line
 
 
+def test_a_taken_port_ends_the_start_with_one_line(server: Server) -> None:
+    """Another site shares its port as much as another program does not."""
+    result = subprocess.run(
+        [sys.executable, "gunicorn.conf.py"],
+        cwd=ROOT, env=environment(PORT=str(server.port)), capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line == "PORT is not to be had (Address already in use): stop what uses it, or set another."
+
+
 def test_static_files_are_collected_under_names_for_ever(db: None, tmp_path: Path) -> None:
     for name in ("manage.py", "spotify_top", "tracks", "templates"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
