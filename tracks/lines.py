@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Of one place, in pixels: a finger finds the title beside it.
 ROW = 27
 PLACES_ON_A_PHONE = 10
-# How many letters of a title have room beside the drawing, counted in narrow ones.
-LETTERS, LETTERS_ON_A_PHONE = 30, 14
+# How many letters of a title have room beside the drawing, counted in narrow ones, also in a wide font (DejaVu Sans).
+LETTERS, LETTERS_ON_A_PHONE = 28, 12
 # How many days are named at most.
 MOST_DAYS = 7
 
@@ -167,16 +167,17 @@ def shorten(text: str, letters: int) -> str:
 
 
 def _width(text: str) -> float:
-    """In narrow letters: East Asian ones and pictures take two, marks upon others none."""
+    """In narrow letters: East Asian ones and pictures take two, marks upon others none, `<` and `+` more than one."""
     return sum(_letter_width(letter) for letter in text)
 
 
 def _letter_width(letter: str) -> float:
-    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+    category = unicodedata.category(letter)
+    if category in ("Mn", "Me", "Cf"):
         return 0
     if unicodedata.east_asian_width(letter) in "WF":
         return 2
-    return 1.3 if letter.isupper() else 1
+    return 1.3 if category in ("Lu", "Sm") or letter in "&%@" else 1
 
 
 def _midnight(day: date) -> datetime:
