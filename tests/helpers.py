@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from io import StringIO
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,11 @@ def serves(port: int, *, sockets: int = 1) -> bool:
     """Whether something listens there; with so many sockets, where the system tells (Linux)."""
     table = Path("/proc/net/tcp")
     if sockets > 1 and table.exists():
-        # The fields of proc_pid_net(5): 0A is listening.
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-        return sum(row[1] == f"0100007F:{port:04X}" and row[3] == "0A" for row in rows) >= sockets
+        # The fields of proc_pid_net(5): 0A is listening. Those come first; thousands that were closed may follow.
+        with table.open() as lines:
+            rows = map(str.split, islice(lines, 1, None))
+            listening = takewhile(lambda row: row[3] == "0A", rows)
+            return sum(row[1] == f"0100007F:{port:04X}" for row in listening) >= sockets
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
