@@ -131,8 +131,8 @@ def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> list[
     known = set(model._default_manager.filter(pk__in=[row.pk for row in wanted]).values_list("pk", flat=True))
     model._default_manager.bulk_create([row for row in wanted if row.pk not in known], ignore_conflicts=True)
     locked = model._default_manager.select_for_update(no_key=True).filter(pk__in=[row.pk for row in wanted])
-    stored = {row.pk: row for row in locked.order_by("pk")}
-    changed = [row for row in wanted if row.pk not in stored or _values(row, names) != _values(stored[row.pk], names)]
+    stored = {pk: values for pk, *values in locked.order_by("pk").values_list("pk", *names)}
+    changed = [row for row in wanted if _values(row, names) != stored.get(row.pk)]
     model._default_manager.bulk_create(
         changed, update_conflicts=True, unique_fields=["spotify_id"], update_fields=names
     )
@@ -140,6 +140,7 @@ def _store(model: type[Stored], wanted: list[Stored], names: list[str]) -> list[
 
 
 def _values(row: Artist | Track, names: list[str]) -> list[object]:
+    """As they come back from the database."""
     return [list(value) if isinstance(value := getattr(row, name), tuple) else value for name in names]
 
 
