@@ -7,5 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spotify_top.settings")
 
 application = get_wsgi_application()
 
-# Django has each worker import what serves at its first request; before the fork they share it.
+# Each worker would import these at its first request and its first refresh; before the fork they share them.
 import_module("spotify_top.urls")
+import_module("spotipy")

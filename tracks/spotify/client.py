@@ -1,8 +1,7 @@
 """Spotify's Web API as this service uses it: spotipy over the bounded session."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import spotipy
 from django.conf import settings
 
 from tracks.models import Listener
@@ -10,12 +9,18 @@ from tracks.spotify.errors import AccessTokenRefused, Unavailable
 from tracks.spotify.session import BoundedSession
 from tracks.spotify.tokens import access_token
 
+if TYPE_CHECKING:
+    import spotipy
 
-def api(token: str, session: BoundedSession) -> spotipy.Spotify:
+
+def api(token: str, session: BoundedSession) -> "spotipy.Spotify":
     """A client for one access token. It has no auth manager: spotipy's would open a browser or ask on the console.
 
     It tries nothing again: spotipy leaves that to a session that it is given.
     """
+    # It loads a client of Redis: a tenth of the start of every command, and few of them ask Spotify.
+    import spotipy
+
     client = spotipy.Spotify(auth=token, requests_session=session)
     client.prefix = f"{settings.SPOTIFY_API_URL}/"
     return client
