@@ -1,5 +1,6 @@
 """/openapi.json: one table of the addresses for programs, with the schemas of the models that write the answers."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -477,6 +478,7 @@ def _object(operation: Operation, name: str, tag: str, parameters: list[Json], r
     }
 
 
+@functools.cache
 def _schemas() -> Json:
     models = [
         model for model in vars(answers).values() if isinstance(model, type) and issubclass(model, answers.Answer)
