@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -79,28 +80,30 @@ def staff(host: Browser, simulator: Simulator) -> Browser:
 # Who may look
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=by_name)
 def test_a_superuser_opens_every_page_and_meets_no_token(
-    staff: Browser, superuser: Browser, simulator: Simulator, model: type[Model]
+    staff: Browser, superuser: Browser, simulator: Simulator, subtests: pytest.Subtests
 ) -> None:
     token = SocialToken.objects.get()
-    for path in pages(model):
-        response = superuser.get(path)
-        assert response.status_code == 200, path
-        text = response.content.decode()
-        assert not [secret for secret in (*simulator.issued, token.token, token.token_secret) if secret in text], path
-        assert simulator.accounts["host"].account_id not in text, path
     assert simulator.issued
+    for model in REGISTERED:
+        for path in pages(model):
+            with subtests.test(path):
+                response = superuser.get(path)
+                assert response.status_code == 200
+                text = response.content.decode()
+                assert not [secret for secret in (*simulator.issued, token.token, token.token_secret) if secret in text]
+                assert simulator.accounts["host"].account_id not in text
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=by_name)
 def test_the_host_opens_every_page_of_what_the_refresh_owns_and_no_other(
-    staff: Browser, simulator: Simulator, model: type[Model]
+    staff: Browser, simulator: Simulator, subtests: pytest.Subtests
 ) -> None:
-    for path in pages(model):
-        response = staff.get(path)
-        assert response.status_code == (200 if model in OWNED else 403), path
-        assert not [secret for secret in simulator.issued if secret in response.content.decode()], path
+    for model in REGISTERED:
+        for path in pages(model):
+            with subtests.test(path):
+                response = staff.get(path)
+                assert response.status_code == (200 if model in OWNED else 403)
+                assert not [secret for secret in simulator.issued if secret in response.content.decode()]
 
 
 @pytest.mark.parametrize("path", ["/admin/", *(folder(model) for model in REGISTERED)])
@@ -158,24 +161,25 @@ def test_the_admins_sign_in_leads_to_no_other_site(visitor: Browser) -> None:
 
 
 @pytest.mark.parametrize("who", ["superuser", "staff"])
-@pytest.mark.parametrize("model", OWNED, ids=by_name)
 def test_rows_that_the_refresh_owns_are_not_added_changed_or_deleted(
-    staff: Browser, superuser: Browser, model: type[Model], who: str
+    staff: Browser, superuser: Browser, who: str, subtests: pytest.Subtests
 ) -> None:
     browser = {"superuser": superuser, "staff": staff}[who]
     before = everything()
-    row = model._default_manager.order_by("pk")[0]
-    change = pages(model)[1]
     fields = {"name": "changed", "state": "needs_sign_in", "outcome": "failed", "spotify_id": "x", "_save": "Save"}
-    assert browser.press(f"{folder(model)}add/", on="/admin/", **fields).status_code == 403
-    assert browser.press(change, on="/admin/", **fields).status_code == 403
-    assert browser.press(change.replace("change/", "delete/"), on="/admin/", post="yes").status_code == 403
-    delete = {"action": "delete_selected", "_selected_action": str(row.pk), "post": "yes"}
-    browser.press(folder(model), on=folder(model), **delete)
-    assert everything() == before
     offers = re.compile(r'name="_save"|class="deletelink|tracks/\w+/add/|delete_selected')
-    for path in pages(model):
-        assert not offers.search(browser.get(path).content.decode()), path
+    for model in OWNED:
+        with subtests.test(by_name(model)):
+            row = model._default_manager.order_by("pk")[0]
+            change = pages(model)[1]
+            assert browser.press(f"{folder(model)}add/", on="/admin/", **fields).status_code == 403
+            assert browser.press(change, on="/admin/", **fields).status_code == 403
+            assert browser.press(change.replace("change/", "delete/"), on="/admin/", post="yes").status_code == 403
+            delete = {"action": "delete_selected", "_selected_action": str(row.pk), "post": "yes"}
+            browser.press(folder(model), on=folder(model), **delete)
+            assert everything() == before
+            for path in pages(model):
+                assert not offers.search(browser.get(path).content.decode()), path
 
 
 # What it shows
@@ -229,21 +233,19 @@ def test_search_finds_songs_and_artists_by_name(staff: Browser, path: str, found
 
 
 @pytest.mark.database
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        (f"{folder(Snapshot)}?time_range__exact=short_term", 2),
-        (f"{folder(Snapshot)}?time_range__exact=long_term", 1),
-        (f"{folder(Snapshot)}?first_seen_at__year=1999", 0),
-        (f"{folder(RefreshRun)}?trigger__exact=sign_in", 1),
-        (f"{folder(RefreshRun)}?outcome__exact=refreshed", 2),
-        (f"{folder(RefreshRun)}?outcome__exact=failed", 0),
-        (f"{folder(Listener)}?state__exact=connected&is_host__exact=1", 1),
-        (f"{folder(Listener)}?state__exact=needs_sign_in", 0),
-    ],
-)
-def test_filters_leave_the_rows_that_match(staff: Browser, path: str, expected: int) -> None:
-    assert staff.get(path).context["cl"].result_count == expected
+def test_filters_leave_the_rows_that_match(staff: Browser, subtests: pytest.Subtests) -> None:
+    for path, expected in {
+        f"{folder(Snapshot)}?time_range__exact=short_term": 2,
+        f"{folder(Snapshot)}?time_range__exact=long_term": 1,
+        f"{folder(Snapshot)}?first_seen_at__year=1999": 0,
+        f"{folder(RefreshRun)}?trigger__exact=sign_in": 1,
+        f"{folder(RefreshRun)}?outcome__exact=refreshed": 2,
+        f"{folder(RefreshRun)}?outcome__exact=failed": 0,
+        f"{folder(Listener)}?state__exact=connected&is_host__exact=1": 1,
+        f"{folder(Listener)}?state__exact=needs_sign_in": 0,
+    }.items():
+        with subtests.test(path):
+            assert staff.get(path).context["cl"].result_count == expected
 
 
 HOSTILE = [
@@ -262,9 +264,10 @@ HOSTILE = [
 FOR_EVERY_FIELD = ["' OR 1=1 --", "\0", "9" * 30]
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: value[:8].encode("unicode_escape").decode())
-def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser: Browser, value: str) -> None:
-    for model in OWNED:
+def test_hostile_input_is_neither_an_error_nor_markup(
+    staff: Browser, superuser: Browser, subtests: pytest.Subtests
+) -> None:
+    for model, value in product(OWNED, HOSTILE):
         fields = ["q", "pk"]
         if value in FOR_EVERY_FIELD:
             fields += ["p", "o", "e", "_facets", "pk__in", "nothing"]
@@ -272,11 +275,12 @@ def test_hostile_input_is_neither_an_error_nor_markup(staff: Browser, superuser:
             if hierarchy := admin.site._registry[model].date_hierarchy:
                 fields += [f"{hierarchy}__{part}" for part in ("year", "month", "day")]
         for field in fields:
-            response = superuser.get(folder(model), {field: value})
-            assert response.status_code in {200, 302, 400}, (model, field)
-            assert b"<script>x()" not in response.content, (model, field)
-        response = superuser.get(f"{folder(model)}{quote(value, safe='')}/change/")
-        assert response.status_code in {302, 404}, model
+            with subtests.test(by_name(model), field=field, value=value[:20]):
+                response = superuser.get(folder(model), {field: value})
+                assert response.status_code in {200, 302, 400}
+                assert b"<script>x()" not in response.content
+        with subtests.test(by_name(model), value=value[:20]):
+            assert superuser.get(f"{folder(model)}{quote(value, safe='')}/change/").status_code in {302, 404}
 
 
 @pytest.mark.database
@@ -416,11 +420,12 @@ def crowd(db: None) -> None:
     )
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=by_name)
 def test_a_page_takes_fewer_than_15_queries_however_many_rows_there_are(
-    crowd: None, superuser: Browser, model: type[Model], django_assert_max_num_queries: Any
+    crowd: None, superuser: Browser, django_assert_max_num_queries: Any, subtests: pytest.Subtests
 ) -> None:
-    for path in pages(model):
-        with django_assert_max_num_queries(14):
-            assert superuser.get(path).status_code == 200
-    assert len(superuser.get(folder(model)).context["cl"].result_list) == 100
+    for model in REGISTERED:
+        for path in pages(model):
+            with subtests.test(path), django_assert_max_num_queries(14):
+                assert superuser.get(path).status_code == 200
+        with subtests.test(by_name(model)):
+            assert len(superuser.get(folder(model)).context["cl"].result_list) == 100

@@ -82,7 +82,7 @@ def test_every_line_can_be_drawn(year: Year) -> None:
     assert len(pictures) == len(data.lines(year))
 
 
-@pytest.mark.parametrize("line", ["", "first-13", "first-", "number_one", "most-days-", "x" * 100])
-def test_another_line_has_none(year: Year, visitor: Browser, line: str) -> None:
-    assert data.of_year(Listener.objects.get(), year, line) is None
-    assert visitor.get(f"/year/{year.year}/{line}.png").status_code == 404
+def test_another_line_has_none(year: Year, visitor: Browser) -> None:
+    for line in ("", "first-13", "first-", "number_one", "most-days-", "x" * 100):
+        assert data.of_year(Listener.objects.get(), year, line) is None, line
+        assert visitor.get(f"/year/{year.year}/{line}.png").status_code == 404, line

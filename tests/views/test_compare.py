@@ -113,15 +113,19 @@ def test_before_the_history_there_is_nothing(listener: Listener, visitor: Browse
     assert b"There is no chart yet" in visitor.get("/history/compare").content
 
 
-@pytest.mark.parametrize(
-    "day", ["", "x", "2026-02-30", "2026-13-01", "0000-01-01", "20260101", "2026-W01-1", "2026-1-1", "26-01-01",
-            "2026-01-01T00:00", " 2026-01-01", "2026-01-01\n", "٢٠٢٦-٠١-٠١", "-2026-01-01", "2026-01-01\0"]
+NO_DAYS = (
+    ["", "x", "2026-02-30", "2026-13-01", "0000-01-01", "20260101", "2026-W01-1", "2026-1-1", "26-01-01",
+     "2026-01-01T00:00", " 2026-01-01", "2026-01-01\n", "٢٠٢٦-٠١-٠١", "-2026-01-01", "2026-01-01\0"]
 )  # fmt: skip
-def test_what_is_no_day_is_refused(listener: Listener, visitor: Browser, day: str) -> None:
-    for query in ({"from": day, "to": str(today())}, {"from": str(today()), "to": day}, {"from": day, "to": day}):
-        response = visitor.get("/history/compare", query)
-        assert response.status_code == 400, query
-        assert b"Go back and try again" in response.content
+
+
+def test_what_is_no_day_is_refused(listener: Listener, visitor: Browser, subtests: pytest.Subtests) -> None:
+    for day in NO_DAYS:
+        for query in ({"from": day, "to": str(today())}, {"from": str(today()), "to": day}, {"from": day, "to": day}):
+            with subtests.test(str(query)):
+                response = visitor.get("/history/compare", query)
+                assert response.status_code == 400
+                assert b"Go back and try again" in response.content
 
 
 def test_one_day_alone_is_refused_and_an_unknown_range_is_not_found(listener: Listener, visitor: Browser) -> None:

@@ -119,16 +119,19 @@ def test_since_stays_on_the_pages_that_follow(listener: Listener, visitor: Brows
     assert [chart["tracks"][0]["name"] for chart in read] == [f"Past {number}" for number in range(81)]
 
 
-@pytest.mark.parametrize(
-    "query",
+MALFORMED = (
     ["since=", "since=yesterday", "since=2026-02-30", "since=20260101", "since=2026-01-01T25:00", "since=2026-01-01%00",
      "since=٢٠٢٦-01-01", "cursor=", "cursor=none", "cursor=-1", "cursor=1%0A", "cursor=ffffffffffffff",
-     "cursor=" + "0" * 5000, "time_range=", "time_range=week", "since=2026-01-01&cursor=x"],
+     "cursor=" + "0" * 5000, "time_range=", "time_range=week", "since=2026-01-01&cursor=x"]
 )  # fmt: skip
-def test_what_is_malformed_is_a_400(host: Browser, visitor: Browser, query: str) -> None:
-    response = visitor.get(f"/history.json?{query}")
-    assert response.status_code == 400 and list(response.json()) == ["error"]
-    assert response["Access-Control-Allow-Origin"] == "*"
+
+
+def test_what_is_malformed_is_a_400(host: Browser, visitor: Browser, subtests: pytest.Subtests) -> None:
+    for query in MALFORMED:
+        with subtests.test(query[:30]):
+            response = visitor.get(f"/history.json?{query}")
+            assert response.status_code == 400 and list(response.json()) == ["error"]
+            assert response["Access-Control-Allow-Origin"] == "*"
 
 
 def test_the_queries_do_not_grow_with_the_history(

@@ -308,9 +308,11 @@ def test_the_authors_name_is_the_listeners(ana: Browser, visitor: Browser) -> No
     assert frame_of(answer)["title"].startswith('A "quoted" <b>: Top 20 songs of the last year')
 
 
-@pytest.mark.parametrize(
-    ("url", "source"),
-    [
+def test_the_addresses_of_charts(
+    ana: Browser, visitor: Browser, simulator: Simulator, subtests: pytest.Subtests
+) -> None:
+    made(simulator, "new", handle="nell", visibility="public")
+    for url, source in [
         (f"{SITE}/", "/embed/"),
         (SITE, "/embed/"),
         (f"{SITE}/?time_range=short_term", "/embed/"),
@@ -320,14 +322,12 @@ def test_the_authors_name_is_the_listeners(ana: Browser, visitor: Browser) -> No
         (f"{SITE}/@hanne/?time_range=long_term", "/embed/?time_range=long_term"),
         (f"{SITE}/@nell/", "/@nell/embed/"),
         (f"{SITE}/%40Nell%2F", "/@nell/embed/"),
-    ],
-)
-def test_the_addresses_of_charts(ana: Browser, visitor: Browser, simulator: Simulator, url: str, source: str) -> None:
-    made(simulator, "new", handle="nell", visibility="public")
-    answer = ask(visitor, url)
-    assert answer.status_code == 200, answer.content
-    assert frame_of(answer)["src"] == SITE + source
-    assert visitor.get(frame_of(answer)["src"].removeprefix(SITE)).status_code == 200
+    ]:
+        with subtests.test(url):
+            answer = ask(visitor, url)
+            assert answer.status_code == 200, answer.content
+            assert frame_of(answer)["src"] == SITE + source
+            assert visitor.get(frame_of(answer)["src"].removeprefix(SITE)).status_code == 200
 
 
 OTHER_ADDRESSES = [

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -111,32 +112,34 @@ def test_a_private_listener_sees_all_of_their_own_pages(ana: Browser, others: di
         assert ana.get(path).headers["X-Robots-Tag"] == "noindex", path
 
 
-@pytest.mark.parametrize("name", ["anonymous", "host", "other listener", "superuser"])
 def test_private_is_for_everybody_else_the_same_as_a_handle_that_does_not_exist(
-    ana: Browser, others: dict[str, Browser], name: str
+    ana: Browser, others: dict[str, Browser], subtests: pytest.Subtests
 ) -> None:
-    browser = others[name]
     known, unknown = addresses(who(ana), "ana"), addresses(who(ana), "bob")
     known += [f"/@ana/{path}" for path in BESIDES]
     unknown += [f"/@bob/{path}" for path in BESIDES]
-    for path, nobody in zip(known, unknown, strict=True):
-        for method in ("get", "head", "post", "put", "options"):
-            answer = seen(browser, path, method)
-            assert answer == seen(browser, nobody, method), (method, path)
-            if method in ("get", "head"):
-                assert answer[0] == 404, path
-        assert seen(browser, path.replace("ana", "ANA")) == seen(browser, nobody.replace("bob", "BOB"))
+    for (name, browser), (path, nobody) in product(others.items(), list(zip(known, unknown, strict=True))):
+        with subtests.test(path, who=name):
+            for method in ("get", "head", "post", "put", "options"):
+                answer = seen(browser, path, method)
+                assert answer == seen(browser, nobody, method), method
+                if method in ("get", "head"):
+                    assert answer[0] == 404
+            assert seen(browser, path.replace("ana", "ANA")) == seen(browser, nobody.replace("bob", "BOB"))
 
 
-@pytest.mark.parametrize("name", ["anonymous", "host", "other listener"])
-def test_unlisted_and_public_are_for_everybody(ana: Browser, others: dict[str, Browser], name: str) -> None:
+def test_unlisted_and_public_are_for_everybody(
+    ana: Browser, others: dict[str, Browser], subtests: pytest.Subtests
+) -> None:
     for visibility in ("unlisted", "public"):
         say(ana, visibility=visibility)
-        for path in addresses(who(ana), "ana"):
-            response = others[name].get(path)
-            assert response.status_code == 200, path
-            assert response.headers.get("X-Robots-Tag") == ("noindex" if visibility == "unlisted" else None), path
-            assert "public" not in response.headers["Cache-Control"] and "no-cache" in response.headers["Cache-Control"]
+        for path, name in product(addresses(who(ana), "ana"), ["anonymous", "host", "other listener"]):
+            with subtests.test(path, who=name, visibility=visibility):
+                response = others[name].get(path)
+                assert response.status_code == 200
+                assert response.headers.get("X-Robots-Tag") == ("noindex" if visibility == "unlisted" else None)
+                control = response.headers["Cache-Control"]
+                assert "public" not in control and "no-cache" in control
 
 
 def test_private_tracks_and_charts_do_not_show_through_other_addresses(

@@ -109,9 +109,11 @@ def test_capitals_blanks_and_the_at_sign_are_folded(ana: Browser, visitor: Brows
     assert visitor.get("/@ANA-2/").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("handle", "words"),
-    [
+def test_an_impossible_handle_is_told_beside_the_field_and_changes_nothing(
+    ana: Browser, subtests: pytest.Subtests
+) -> None:
+    before = Listener.objects.filter(pk=who(ana).pk).values().get()
+    for handle, words in [
         ("", "required"),
         ("an", "Use 3 to 30"),
         ("a" * 31, "Use 3 to 30"),
@@ -130,18 +132,13 @@ def test_capitals_blanks_and_the_at_sign_are_folded(ana: Browser, visitor: Brows
         ("ME", "Use 3 to 30"),
         ("Login", "kept for the site"),
         ("top-twenty", "kept for the site"),
-    ],
-)
-def test_an_impossible_handle_is_told_beside_the_field_and_changes_nothing(
-    ana: Browser, handle: str, words: str
-) -> None:
-    before = Listener.objects.filter(pk=who(ana).pk).values().get()
-    response = fill(ana, handle=handle, name="Other", visibility="public")
-    page = response.content.decode()
-    assert words in error_beside(page, "handle")
-    assert "Nothing was saved" in page
-    assert "<b>ana" not in page
-    assert Listener.objects.filter(pk=before["id"]).values().get() == before
+    ]:
+        with subtests.test(handle):
+            page = fill(ana, handle=handle, name="Other", visibility="public").content.decode()
+            assert words in error_beside(page, "handle")
+            assert "Nothing was saved" in page
+            assert "<b>ana" not in page
+            assert Listener.objects.filter(pk=before["id"]).values().get() == before
 
 
 @pytest.mark.database
@@ -183,9 +180,8 @@ def test_of_two_who_take_a_handle_at_once_one_is_told_that_it_is_taken(
     assert "taken" in error_beside(loser.content.decode(), "handle")
 
 
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
+def test_a_name_keeps_what_can_be_seen_and_nothing_else(ana: Browser, subtests: pytest.Subtests) -> None:
+    for typed, kept in [
         ("  Ana \t B\r\n", "Ana B"),
         ("A\x07n\x1ba\x9b", "Ana"),
         ("Ana\u202egnp.exe", "Anagnp.exe"),
@@ -196,11 +192,10 @@ def test_of_two_who_take_a_handle_at_once_one_is_told_that_it_is_taken(
         ("\u200b\u2060\u00ad\u200d", ""),
         ("\u3164\u2800 \u115f", ""),
         ("\u200dক্\u200dষ", "ক্\u200dষ"),
-    ],
-)
-def test_a_name_keeps_what_can_be_seen_and_nothing_else(ana: Browser, typed: str, kept: str) -> None:
-    say(ana, name=typed)
-    assert who(ana).name == kept
+    ]:
+        with subtests.test(ascii(typed)):
+            say(ana, name=typed)
+            assert who(ana).name == kept
 
 
 @pytest.mark.parametrize("length", [81, 1000])
