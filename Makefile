@@ -4,8 +4,11 @@ PYTHON ?= python3
 PORT ?= $(or $(shell sed -n 's/^PORT=\([0-9]*\).*/\1/p' .env 2> /dev/null),8000)
 BIN := .venv/bin
 INSTALL := install --quiet --disable-pip-version-check
-# The pip that comes with Python 3.11 takes three times as long, and does where this one is not to be had.
-NEW_PIP := $(INSTALL) pip==26.3 || true
+# A virtual environment, with a pip that takes a third of the time of the one that comes with Python 3.11. The pip of
+# $(PYTHON) puts it there in a quarter of the time that venv takes for its own; without a pip, venv does.
+NEW_PIP := $(INSTALL) --no-compile pip==26.3
+venv = { $(PYTHON) -m venv --without-pip $1 && $(PYTHON) -m pip --python $1/bin/python $(NEW_PIP); } > /dev/null 2>&1 \
+	|| { $(PYTHON) -m venv --clear $1 && { $1/bin/pip $(NEW_PIP) || true; }; }
 # Python may keep what it has compiled, also where that is switched off: the targets start it again and again.
 export PYTHONDONTWRITEBYTECODE :=
 TEST_ENV := DEBUG=on SECRET_KEY=not-secret PYTHON_DOTENV_DISABLED=1
@@ -125,8 +128,7 @@ clean:
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Top Twenty needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...")'
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python has no venv module here: install it (Debian: apt install python3-venv)." >&2; exit 1; }
-	@$(BIN)/pip $(NEW_PIP)
+	@$(call venv,.venv) || { rm -rf .venv; echo "Python has no venv module here: install it (Debian: apt install python3-venv)." >&2; exit 1; }
 
 .venv/installed: requirements.txt | .venv/bin/python
 	@echo "Installing what the site needs (once)..."
@@ -148,7 +150,6 @@ clean:
 
 .venv-airflow/installed: deploy/airflow/requirements.txt
 	@echo "Installing Airflow (once)..."
-	@$(PYTHON) -m venv .venv-airflow
-	@.venv-airflow/bin/pip $(NEW_PIP)
+	@$(call venv,.venv-airflow)
 	@.venv-airflow/bin/pip $(INSTALL) -r deploy/airflow/requirements.txt
 	@touch $@
