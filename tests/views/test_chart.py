@@ -20,7 +20,7 @@ from tracks.management.past import live_through
 from tracks.models import Artist, Listener, Placement, RefreshRun, Snapshot, TimeRange, Track
 from tracks.templatetags.chart import release
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -65,6 +65,7 @@ def test_the_first_chart_has_nothing_to_compare_with(hear: Callable[..., None], 
     assert b"Nothing new" not in page.content and b"7 min of music" in page.content
 
 
+@pytest.mark.database
 def test_movement_compares_with_the_chart_before(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3, 4)
     hear(1, 2, 3, 5)
@@ -74,6 +75,7 @@ def test_movement_compares_with_the_chart_before(hear: Callable[..., None], visi
     }  # fmt: skip
 
 
+@pytest.mark.database
 def test_an_unchanged_ranking_keeps_the_movement(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2)
     hear(2, 1)
@@ -82,6 +84,7 @@ def test_an_unchanged_ranking_keeps_the_movement(hear: Callable[..., None], visi
     assert rows(visitor.get("/")) == before == {"Song 2": "1 up 1", "Song 1": "2 down 1"}
 
 
+@pytest.mark.database
 def test_a_time_range_moves_by_itself(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, time_range="long_term")
     hear(2, 1)
@@ -90,6 +93,7 @@ def test_a_time_range_moves_by_itself(hear: Callable[..., None], visitor: Browse
     assert rows(visitor.get("/?time_range=long_term")) == {"Song 1": "1", "Song 2": "2"}
 
 
+@pytest.mark.database
 def test_the_summary_says_what_changed(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3, 4, 5)
     hear(5, 1, 2, 6)
@@ -109,6 +113,7 @@ def plain(page: Any) -> str:
     return html.unescape(" ".join(re.sub(r"<[^>]+>", "", page.content.decode()).split()))
 
 
+@pytest.mark.database
 def test_movement_says_since_when_once(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2)
     hear(2, 1, 3, days=3)
@@ -199,6 +204,7 @@ def test_numbers_of_a_drawing_have_a_point_in_every_language(hear: Callable[...,
 # One song
 
 
+@pytest.mark.database
 def test_a_songs_page_shows_its_history_in_each_time_range(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3)
     hear(3, 2)
@@ -213,6 +219,7 @@ def test_a_songs_page_shows_its_history_in_each_time_range(hear: Callable[..., N
     assert f'href="https://open.spotify.com/track/{key(1)}"' in page
 
 
+@pytest.mark.database
 def test_a_song_that_never_stood_in_the_hosts_chart_is_404(host: Browser, visitor: Browser) -> None:
     Track.objects.create(spotify_id="elsewhere", name="x", duration_ms=1, url="https://x.example")
     for path in ("/tracks/elsewhere/", "/tracks/nothing/", "/tracks/a%00b/", f"/tracks/{'a' * 2000}/"):
@@ -222,6 +229,7 @@ def test_a_song_that_never_stood_in_the_hosts_chart_is_404(host: Browser, visito
 # History
 
 
+@pytest.mark.database
 def test_history_lists_the_charts_newest_first_and_shows_each_as_it_was(
     hear: Callable[..., None], visitor: Browser
 ) -> None:
@@ -238,6 +246,7 @@ def test_history_lists_the_charts_newest_first_and_shows_each_as_it_was(
     assert 'rel="next"' not in visitor.get(newest).content.decode()
 
 
+@pytest.mark.database
 def test_history_has_pages(hear: Callable[..., None], visitor: Browser) -> None:
     for number in range(1, 24):
         hear(number)
@@ -250,6 +259,7 @@ def test_history_has_pages(hear: Callable[..., None], visitor: Browser) -> None:
         assert visitor.get("/history/", {"page": page}).status_code == 404
 
 
+@pytest.mark.database
 def test_history_of_others_is_not_shown(host: Browser, visitor: Browser) -> None:
     pk = Snapshot.objects.filter(time_range="short_term").get().pk
     assert visitor.get(f"/history/{pk}/").status_code == 200
@@ -260,6 +270,7 @@ def test_history_of_others_is_not_shown(host: Browser, visitor: Browser) -> None
         assert visitor.get(f"/history/{pk}/").status_code == 404
 
 
+@pytest.mark.database
 def test_former_charts_go_after_history_days_and_the_current_stays(
     hear: Callable[..., None], visitor: Browser, settings: Any
 ) -> None:
@@ -275,6 +286,7 @@ def test_former_charts_go_after_history_days_and_the_current_stays(
     assert visitor.get(f"/tracks/{key(3)}/").status_code == 404
 
 
+@pytest.mark.database
 def test_without_history_there_is_the_current_chart_and_no_movement(
     hear: Callable[..., None], visitor: Browser, settings: Any
 ) -> None:
@@ -295,6 +307,7 @@ def test_without_history_there_is_the_current_chart_and_no_movement(
 # Artists
 
 
+@pytest.mark.database
 def test_artists_stand_with_their_songs_those_with_most_first(host: Browser, visitor: Browser) -> None:
     tracks = visitor.get("/tracks.json").json()["tracks"]
     page = visitor.get("/artists/").content.decode()
@@ -308,6 +321,7 @@ def test_artists_stand_with_their_songs_those_with_most_first(host: Browser, vis
 # Feed
 
 
+@pytest.mark.database
 def test_the_feed_has_an_entry_for_each_chart(hear: Callable[..., None], visitor: Browser) -> None:
     hear(1, 2, 3)
     hear(4, 1, 2)
@@ -337,6 +351,7 @@ def test_the_feed_escapes_titles_once_for_xml_and_once_for_html(
 # The host's side
 
 
+@pytest.mark.database
 def test_the_bar_shows_the_last_ten_runs_in_words(host: Browser, visitor: Browser, simulator: Simulator) -> None:
     listener = Listener.objects.get()
     now = timezone.now()
@@ -408,6 +423,7 @@ def years_of(simulator: Simulator, visitor: Browser, *days: str) -> tuple[str, l
     return " ".join(re.sub(r"<svg.*?</svg>|</?[^>]+>", "", part.partition(">")[2], flags=re.DOTALL).split()), bars
 
 
+@pytest.mark.database
 def test_the_release_years_say_the_oldest_and_how_many_are_of_this_year(
     host: Browser, simulator: Simulator, visitor: Browser
 ) -> None:
@@ -420,6 +436,7 @@ def test_the_release_years_say_the_oldest_and_how_many_are_of_this_year(
     assert song in visitor.get("/").content.decode().partition('class="years"')[2]
 
 
+@pytest.mark.database
 def test_songs_of_one_year_need_no_strip_and_unknown_years_no_words(
     host: Browser, simulator: Simulator, visitor: Browser
 ) -> None:
@@ -480,6 +497,7 @@ def lived(host: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) 
     return host
 
 
+@pytest.mark.database
 def test_pages_take_few_queries_and_two_more_for_who_is_signed_in(
     lived: Browser, visitor: Browser, django_assert_max_num_queries: Any
 ) -> None:
