@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -86,10 +87,15 @@ def emoji_folder() -> Path | None:
     file = emoji_file()
     if file is None:
         return None
-    folder = Path(_folder().name)
+    with _ONE_FOLDER:
+        folder = Path(_folder().name)
     with contextlib.suppress(FileExistsError):
         (folder / file.name).symlink_to(file)
     return folder
+
+
+# Two threads that draw their first picture at once would make two, and lose one.
+_ONE_FOLDER = threading.Lock()
 
 
 @functools.cache
