@@ -14,8 +14,9 @@ from tracks.models import TimeRange
 
 Json = dict[str, Any]
 
-# What /history.json takes: a place in time, and a day or a time.
-CURSOR = "[0-9a-f]{1,13}"
+# What /history.json takes: a place in time, and a day or a time. The place is in microseconds since 1970, 13 digits
+# until 2112: an address that was cut off is none.
+CURSOR = "[0-9a-f]{13}"
 SINCE = "[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
 
 
