@@ -26,7 +26,7 @@ from tracks.etl.load import load
 from tracks.etl.results import RefreshResult
 from tracks.etl.service import refresh
 from tracks.etl.transform import transform
-from tracks.models import Artist, Listener, RefreshRun, Snapshot, TimeRange
+from tracks.models import Artist, Listener, RefreshRun, Snapshot, TimeRange, Track
 from tracks.signin.adapter import SocialAccountAdapter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -70,6 +70,38 @@ def test_many_who_come_with_the_same_new_songs_never_wait_for_each_other_in_a_ci
     results = at_once(*(partial(charts, listener, random.Random(n)) for n, listener in enumerate(listeners)))
     assert results == [None] * 8
     assert Snapshot.objects.count() == 48 and Artist.objects.count() == 40
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+def test_an_artists_new_name_does_not_wait_for_a_song_that_another_load_holds() -> None:
+    """That song is by somebody else from then on: the load that holds it folds it."""
+    accounts = [factories.account(name) for name in ("ann", "bob")]
+    ann, bob = (Listener.objects.create(account=each, authorized_at=timezone.now()) for each in accounts)
+    is_held, is_renamed = threading.Event(), threading.Event()
+
+    def hear(listener: Listener, number: int, *, artist: int, name: str) -> None:
+        song = factories.item(number, artists=[{"id": f"{artist:021d}A", "name": name}])
+        load(listener=listener, tables={"short_term": transform([song])}, now=timezone.now())
+
+    def hold() -> bool:
+        with transaction.atomic():
+            hear(bob, 2, artist=2, name="Other")
+            is_held.set()
+            return is_renamed.wait(10)
+
+    def rename() -> None:
+        assert is_held.wait(10)
+        with transaction.atomic():
+            hear(ann, 1, artist=1, name="Renamed")
+        is_renamed.set()
+
+    with transaction.atomic():
+        hear(ann, 1, artist=1, name="Someone")
+        hear(bob, 2, artist=1, name="Someone")
+    assert at_once(hold, rename) == [True, None]
+    assert dict(Track.objects.values_list("name", "folded")) == {
+        "Song 1": " song 1 \n album \n renamed ", "Song 2": " song 2 \n album \n other ",
+    }  # fmt: skip
 
 
 def test_of_two_refreshes_at_once_one_works_and_the_other_says_so(listener: Listener, simulator: Simulator) -> None:
