@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 
 from django.conf import settings
 from django.db import transaction
@@ -131,8 +132,7 @@ def _given() -> Iterator[tuple[dict[int, int], int]]:
 
 
 def _until_free(given: dict[int, int], now: int, missing: int) -> float:
-    for second, count in sorted(given.items()):
-        missing -= count
-        if missing <= 0:
-            return max(1.0, second + WINDOW - now)
-    return float(WINDOW)
+    seconds = sorted(given)
+    freed = accumulate(given[second] for second in seconds)
+    second = next(second for second, count in zip(seconds, freed, strict=True) if count >= missing)
+    return max(1.0, second + WINDOW - now)
