@@ -16,6 +16,7 @@ from tests.conftest import Browser
 from tests.factories import an_hour_passes
 from tests.helpers import TOP
 from tracks.models import RefreshRun
+from tracks.signin import access
 from tracks.signin.adapter import AccountAdapter, SocialAccountAdapter
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +120,22 @@ def test_a_user_who_is_switched_off_is_told_who_can_help(host: Browser, simulato
     User.objects.update(is_active=False)
     page = Browser().sign_in().content.decode()
     assert "<p>This user is switched off. A superuser can switch it on in the admin.</p>" in page
+
+
+def test_a_user_who_is_switched_off_while_signing_in_is_told_so_too(
+    host: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = access.check_may_connect
+
+    def check_and_be_overtaken(*args: Any) -> access.Grant:
+        grant = check(*args)
+        User.objects.update(is_active=False)
+        return grant
+
+    monkeypatch.setattr(access, "check_may_connect", check_and_be_overtaken)
+    response = Browser().sign_in()
+    assert response.status_code == 400
+    assert b"<p>This user is switched off." in response.content
 
 
 def test_the_two_calls_of_a_sign_in_have_4_seconds_each(monkeypatch: pytest.MonkeyPatch) -> None:
