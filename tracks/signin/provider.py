@@ -20,8 +20,9 @@ class SpotifyProvider(SpotifyOAuth2Provider):
     oauth2_adapter_class = SpotifyAdapter
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
-        # The stock provider takes scope, auth_params, next and process from the visitor's URL.
-        return {"process": AuthProcess.LOGIN, "scope": self.get_scope(), "auth_params": self.get_auth_params()}
+        # The stock provider takes scope, auth_params, next and process from the visitor's URL. What is not named here
+        # is as the settings say.
+        return {"process": AuthProcess.LOGIN}
 
     def extract_uid(self, data: dict[str, str]) -> str:
         return Identity(account_id=data["account_id"], id=data["id"]).uid
