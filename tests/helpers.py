@@ -9,8 +9,9 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from simulator import Simulator
@@ -23,6 +24,9 @@ TOKEN = "/api/token"
 # Who opens which page: a fixture's name, and the address.
 PAGES = [("visitor", "/"), ("visitor", "/artists/"), ("visitor", "/history/"), ("visitor", "/privacy"),
          ("visitor", "/login"), ("visitor", "/nothing"), ("host", "/"), ("host", "/disconnect")]  # fmt: skip
+
+# For tests in which two write at the same moment.
+several_writers = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
 
 
 def wait_until(true: Callable[[], object], *, seconds: float = 10) -> None:

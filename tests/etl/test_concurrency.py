@@ -20,7 +20,7 @@ from django.utils import timezone
 from simulator import Fault, Simulator
 from tests import factories
 from tests.conftest import ROOT, Browser, Manage, environment
-from tests.helpers import TOP, at_once, tables, wait_for_call
+from tests.helpers import TOP, at_once, several_writers, tables, wait_for_call
 from tracks.etl import lease
 from tracks.etl.load import load
 from tracks.etl.results import RefreshResult
@@ -54,7 +54,7 @@ def start(host: Browser) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
 # Two at once
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+@several_writers
 def test_many_who_come_with_the_same_new_songs_never_wait_for_each_other_in_a_circle() -> None:
     """As on the first day of a site: nearly every song and artist is new, and in several charts at once."""
     accounts = [factories.account(f"listener-{n}") for n in range(8)]
@@ -72,7 +72,7 @@ def test_many_who_come_with_the_same_new_songs_never_wait_for_each_other_in_a_ci
     assert Snapshot.objects.count() == 48 and Artist.objects.count() == 40
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+@several_writers
 def test_an_artists_new_name_does_not_wait_for_a_song_that_another_load_holds() -> None:
     """That song is by somebody else from then on: the load that holds it folds it."""
     accounts = [factories.account(name) for name in ("ann", "bob")]

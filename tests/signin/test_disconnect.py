@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from simulator import Simulator
 from tests.conftest import Browser
-from tests.helpers import at_once
+from tests.helpers import at_once, several_writers
 from tracks.etl import load as loading
 from tracks.etl.prune import prune
 from tracks.etl.service import refresh
@@ -161,7 +161,7 @@ def test_who_disconnects_while_signing_in_elsewhere_gets_no_error(
 # Two listeners
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@several_writers
 @pytest.mark.parametrize("by", ["", "Renamed"], ids=["the same artists", "another artist now"])
 @pytest.mark.parametrize("how", ["prune", "disconnect"])
 def test_what_anothers_open_load_has_just_upserted_stays(
@@ -187,7 +187,7 @@ def test_what_anothers_open_load_has_just_upserted_stays(
     assert Credit.objects.filter(track="Shared").count() == (1 if by else 2)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@several_writers
 def test_what_nobody_had_and_somebody_is_about_to_have_stays(
     db: None, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:

@@ -10,12 +10,11 @@ import pytest
 import requests
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tests.helpers import at_once
+from tests.helpers import at_once, several_writers
 from tests.people import accept, add_account, come_in, invite, secret_of, who
 from tracks.models import Invitation, Listener, Refusal, UserSession
 from tracks.signin import access, invitations
@@ -365,7 +364,7 @@ def test_a_listener_becomes_the_host_and_keeps_handle_history_and_page(
 # Two at once, on the real database
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@several_writers
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scarce", ["invitation", "place", "place of an open site"])

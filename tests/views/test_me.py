@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 
 from simulator import Fault, Simulator
 from tests.conftest import Browser
-from tests.helpers import at_once
+from tests.helpers import at_once, several_writers
 from tests.people import fill, made, say, who
 from tracks import handles
 from tracks.etl.service import refresh
@@ -167,7 +166,7 @@ def test_what_is_reserved_could_else_be_a_handle() -> None:
     assert {word for word in handles.RESERVED if not handles.PATTERN.fullmatch(word)} <= {"me"}
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@several_writers
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_take_a_handle_at_once_one_is_told_that_it_is_taken(
     host: Browser, ana: Browser, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
@@ -505,7 +504,7 @@ def test_refresh_now_reaches_nobody_elses_chart(host: Browser, ana: Browser, sim
     assert RefreshRun.objects.filter(listener=who(ana)).count() == runs
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@several_writers
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["disconnects", "is removed"])
 def test_who_leaves_while_being_refreshed_is_gone_and_nobody_sees_an_error_page(

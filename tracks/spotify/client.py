@@ -18,7 +18,7 @@ def api(token: str, session: BoundedSession) -> "spotipy.Spotify":
 
     It tries nothing again: spotipy leaves that to a session that it is given.
     """
-    # It loads a client of Redis: a tenth of the start of every command, and few of them ask Spotify.
+    # It loads a client of Redis; both are a sixth of the start of every command, and few of them ask Spotify.
     import spotipy
 
     client = spotipy.Spotify(auth=token, requests_session=session)
